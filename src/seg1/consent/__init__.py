@@ -1,0 +1,29 @@
+"""Consent: who permits what, when. Unknown, missing, expired or failing means no."""
+
+from seg1.consent.filters import ConsentFilter, all_of, any_of, not_
+from seg1.consent.ledger import ConsentLedger
+from seg1.consent.policy import STAGES, Consent, ConsentDoor, ConsentNotNeeded, Permits
+from seg1.consent.store import ConsentEvent, ConsentStore, MemoryStore, SqliteStore
+from seg1.consent.verdicts import Ask, Customers, Reason, Verdict, Verdicts
+
+__all__ = [
+    "STAGES",
+    "Ask",
+    "Consent",
+    "ConsentDoor",
+    "ConsentEvent",
+    "ConsentFilter",
+    "ConsentLedger",
+    "ConsentNotNeeded",
+    "ConsentStore",
+    "Customers",
+    "MemoryStore",
+    "Permits",
+    "Reason",
+    "SqliteStore",
+    "Verdict",
+    "Verdicts",
+    "all_of",
+    "any_of",
+    "not_",
+]

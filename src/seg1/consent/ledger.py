@@ -1,0 +1,279 @@
+"""`ConsentLedger`: what customers said, folded into who permits what, now or then."""
+
+import threading
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from os import PathLike
+from typing import Self
+
+import numpy as np
+
+from seg1._checks import to_us
+from seg1._types import At, Id
+from seg1.consent.store import ConsentEvent, ConsentStore, EventKind, MemoryStore, SqliteStore
+from seg1.consent.verdicts import (
+    ALLOW,
+    DENY,
+    UNKNOWN,
+    Ask,
+    Customers,
+    Reason,
+    Verdict,
+    Verdicts,
+)
+from seg1.errors import InvalidArgumentError, InvalidTypeError
+from seg1.events.vocabulary import as_id
+
+__all__ = ["ConsentLedger"]
+
+_EVERYTHING = "*"
+_NO_RECORD = Verdict(UNKNOWN, Reason.NO_RECORD)
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """All that was said about one purpose at one moment, folded: deny wins, grants intersect."""
+
+    at_us: int
+    is_grant: bool
+    from_us: int
+    until_us: int
+
+    def and_(self, other: "_Word") -> "_Word":
+        if not (self.is_grant and other.is_grant):
+            return _Word(self.at_us, is_grant=False, from_us=0, until_us=0)
+        from_us = max(self.from_us, other.from_us)
+        until_us = min(self.until_us, other.until_us)
+        return _Word(self.at_us, is_grant=True, from_us=from_us, until_us=until_us)
+
+    def verdict(self, at_us: int) -> Verdict:
+        if not self.is_grant:
+            return Verdict(DENY, Reason.WITHDRAWN)
+        if at_us >= self.until_us:
+            return Verdict(UNKNOWN, Reason.EXPIRED)
+        if at_us < self.from_us:
+            return Verdict(UNKNOWN, Reason.NOT_YET_VALID)
+        return Verdict(ALLOW, Reason.GRANTED)
+
+
+class ConsentLedger:
+    """Grants and withdrawals per customer and purpose; everybody starts without any.
+
+    The newest word said at or before a moment decides for that moment; of words of the same
+    microsecond a withdrawal wins, and grants permit only what all of them permit. So the state
+    depends neither on the order nor on the repetition of events, and can be asked as of any time.
+
+    A ledger is a consent filter: hand it to `Consent.for_purposes`, or compose it with others.
+
+    Parameters
+    ----------
+    store
+        Path of an SQLite file that keeps the events (made where missing), a `ConsentStore`, or
+        None to keep them in memory.
+
+    Raises
+    ------
+    ConsentStoreError
+        Where the store cannot be read.
+
+    Examples
+    --------
+    >>> from seg1 import Consent, ConsentLedger
+    >>> ledger = ConsentLedger()
+    >>> ledger.grant("ana", ["offers"], at=0, until=1_000)
+    >>> ledger.ask("ana", "offers", at=999).allowed, ledger.ask("ana", "offers", at=1_000).allowed
+    (True, False)
+    >>> ledger.withdraw("ana", at=500)
+    >>> ledger.ask("ana", "offers", at=500).reason.words
+    'withdrawn'
+    """
+
+    def __init__(self, store: str | PathLike[str] | ConsentStore | None = None) -> None:
+        if store is None:
+            store = MemoryStore()
+        elif isinstance(store, str | PathLike):
+            store = SqliteStore(store)
+        self._store: ConsentStore = store
+        self._lock = threading.RLock()
+        self._words: dict[tuple[Id, str], list[_Word]] = {}
+        self._last_seq = 0
+        self._version = -1
+        self._epoch = 0
+        self._catch_up()
+
+    @property
+    def name(self) -> str:
+        """Name of the filter, for reports."""
+        return "ledger"
+
+    @property
+    def epoch(self) -> int:
+        """How many events have changed the state so far."""
+        return self._epoch
+
+    def __repr__(self) -> str:
+        return f"ConsentLedger({len(self._words)} customer purposes, epoch {self._epoch})"
+
+    def grant(
+        self,
+        customer: Id,
+        purposes: Iterable[str],
+        *,
+        at: At,
+        until: At,
+        from_: At | None = None,
+    ) -> None:
+        """Record that a customer permits purposes.
+
+        Parameters
+        ----------
+        customer
+            The customer.
+        purposes
+            Purposes, as the policy names them; at least one.
+        at
+            When it was said.
+        until
+            First moment at which it is no longer valid. There is no grant for ever.
+        from_
+            First moment at which it is valid; `at` where not given.
+
+        Raises
+        ------
+        InvalidArgumentError
+            Where the validity is empty, or no purpose is named.
+        ConsentStoreError
+            Where it could not be kept; then nothing has changed.
+        """
+        at_us, until_us = to_us(at), to_us(until, name="until")
+        from_us = at_us if from_ is None else to_us(from_, name="from_")
+        purposes = list(purposes) if not isinstance(purposes, str) else purposes
+        if _EVERYTHING in purposes:
+            raise InvalidArgumentError(
+                "a grant names its purposes; there is no grant of everything"
+            )
+        if until_us <= max(from_us, at_us):
+            raise InvalidArgumentError(
+                "until must lie after at and from_: the grant is never valid"
+            )
+        self._record(customer, purposes, kind="grant", times=(at_us, from_us, until_us))
+
+    def withdraw(self, customer: Id, purposes: Iterable[str] | None = None, *, at: At) -> None:
+        """Record that a customer no longer permits purposes, from that instant.
+
+        Parameters
+        ----------
+        customer
+            The customer.
+        purposes
+            Purposes; None for all there are, also those granted earlier and recorded later.
+        at
+            When it was said. Only a grant said strictly later permits again.
+
+        Raises
+        ------
+        ConsentStoreError
+            Where it could not be kept; then nothing has changed.
+        """
+        everything = (_EVERYTHING,) if purposes is None else purposes
+        self._record(customer, everything, kind="withdraw", times=(to_us(at), 0, 0))
+
+    def ask(self, customer: Id, purpose: str, *, at: At) -> Verdict:
+        """Answer for one customer and purpose, as of a moment."""
+        at_us = to_us(at)
+        with self._lock:
+            self._catch_up()
+            return self._verdict(as_id(customer), purpose, at_us)
+
+    def check(self, customers: Customers, ask: Ask) -> Verdicts:
+        """Answer for many customers: the contract of a `ConsentFilter`."""
+        with self._lock:
+            self._catch_up()
+            distinct, position = np.unique(customers.codes, return_inverse=True)
+            ids = customers.vocabulary.decode(distinct)
+            answers = [self._verdict(customer, ask.purpose, ask.at_us) for customer in ids]
+            epoch = self._epoch
+        values = np.fromiter((a.value for a in answers), np.int8, count=len(answers))
+        reasons = np.fromiter((a.reason for a in answers), np.int8, count=len(answers))
+        return Verdicts(values[position], reasons[position], epoch)
+
+    def history(self, customer: Id) -> list[ConsentEvent]:
+        """List all that was recorded of one customer, in the order of recording."""
+        wanted = as_id(customer)
+        return [event for _, event in self._store.read(0) if _same(event.customer, wanted)]
+
+    def close(self) -> None:
+        """Close the store. A ledger on a file then answers nothing any more."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _record(
+        self,
+        customer: Id,
+        purposes: Iterable[str],
+        *,
+        kind: EventKind,
+        times: tuple[int, int, int],
+    ) -> None:
+        who = as_id(customer)
+        if isinstance(purposes, str):
+            raise InvalidTypeError('purposes must be several, for example ["offers"], not one str')
+        named = list(dict.fromkeys(purposes))
+        if not named or not all(isinstance(p, str) and p for p in named):
+            raise InvalidArgumentError("purposes must be non-empty strings, at least one")
+        with self._lock:
+            self._store.append([ConsentEvent(who, purpose, kind, *times) for purpose in named])
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Fold what was appended since, by this process or another."""
+        version = self._store.version()  # taken first: what comes during the read is read again
+        if version == self._version:
+            return
+        for seq, event in self._store.read(self._last_seq):
+            self._last_seq = seq
+            self._fold(event)
+        self._version = version
+
+    def _fold(self, event: ConsentEvent) -> None:
+        words = self._words.setdefault((event.customer, event.purpose), [])
+        new = _Word(event.at_us, event.kind == "grant", event.from_us, event.until_us)
+        place = bisect_right(words, event.at_us, key=_said_at)
+        if place and words[place - 1].at_us == event.at_us:
+            folded = words[place - 1].and_(new)
+            if folded == words[place - 1]:
+                return  # said before: a repetition changes nothing, not even the epoch
+            words[place - 1] = folded
+        else:
+            words.insert(place, new)
+        self._epoch += 1
+
+    def _verdict(self, customer: Id, purpose: str, at_us: int) -> Verdict:
+        word = self._newest(customer, purpose, at_us)
+        general = self._newest(customer, _EVERYTHING, at_us)
+        if general is not None and (word is None or word.at_us <= general.at_us):
+            word = general
+        return _NO_RECORD if word is None else word.verdict(at_us)
+
+    def _newest(self, customer: Id, purpose: str, at_us: int) -> _Word | None:
+        words = self._words.get((customer, purpose))
+        if not words:
+            return None
+        if words[-1].at_us <= at_us:
+            return words[-1]
+        place = bisect_right(words, at_us, key=_said_at)
+        return words[place - 1] if place else None
+
+
+def _said_at(word: _Word) -> int:
+    return word.at_us
+
+
+def _same(left: Id, right: Id) -> bool:
+    return type(left) is type(right) and left == right

@@ -1,0 +1,242 @@
+"""`Consent`: which filter answers for which purpose at which step of the path."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from seg1._checks import check_choice, to_us
+from seg1._types import At, Id
+from seg1.consent.filters import ConsentFilter, all_of, guarded_check
+from seg1.consent.verdicts import ALLOW, UNKNOWN, Ask, Customers, Reason, Verdicts, meet
+from seg1.errors import InvalidArgumentError, InvalidTypeError
+
+__all__ = ["STAGES", "Consent", "ConsentDoor", "ConsentNotNeeded", "Permits", "check_consent"]
+
+STAGES: Final = (
+    "ingest", "train", "candidates", "features", "decide", "log", "measure", "export",
+)  # fmt: skip
+_DECIDE_STAGES = ("candidates", "features", "decide", "log")
+
+
+@dataclass(frozen=True, slots=True)
+class Permits:
+    """What one customer permits at one moment, all steps at once.
+
+    Attributes
+    ----------
+    bits
+        Bit i is set where step ``STAGES[i]`` is permitted.
+    reasons
+        One per step, in the order of `STAGES`.
+    epoch
+        Version of the consent state that was read.
+    """
+
+    bits: int
+    reasons: tuple[Reason, ...]
+    epoch: int
+
+    def allows(self, stage: str) -> bool:
+        """Whether a step is permitted."""
+        check_choice(stage, name="stage", choices=STAGES)
+        return bool(self.bits >> STAGES.index(stage) & 1)
+
+    def reason(self, stage: str) -> Reason:
+        """Why a step is permitted, or is not."""
+        check_choice(stage, name="stage", choices=STAGES)
+        return self.reasons[STAGES.index(stage)]
+
+
+class Consent:
+    """A policy: for each (purpose, stage) the filter that answers.
+
+    A stage that the policy does not name is denied. Where it names several purposes for one stage,
+    all of them must permit it.
+
+    Parameters
+    ----------
+    policy
+        ``{(purpose, stage): filter}``; stages are those of `seg1.consent.STAGES`.
+
+    Raises
+    ------
+    InvalidArgumentError, InvalidTypeError
+        For an unknown stage, an empty purpose, or something that is no filter.
+
+    Examples
+    --------
+    >>> from seg1 import Consent, ConsentLedger
+    >>> ledger = ConsentLedger()
+    >>> ledger.grant("ana", ["profiling"], at=0, until=10)
+    >>> consent = Consent.for_purposes(
+    ...     ledger, train="profiling", decide="offers", measure="measurement")
+    >>> permits = consent.ask("ana", at=5)
+    >>> permits.allows("train"), permits.allows("decide")
+    (True, False)
+    >>> permits.reason("decide").words
+    'no record'
+    """
+
+    def __init__(self, policy: Mapping[tuple[str, str], ConsentFilter]) -> None:
+        for (purpose, stage), consent_filter in policy.items():
+            check_choice(stage, name="stage", choices=STAGES)
+            if not isinstance(purpose, str) or not purpose:
+                raise InvalidArgumentError(
+                    f"the purpose of stage {stage!r} must be a non-empty str"
+                )
+            all_of(consent_filter)  # refuses what is no filter
+        self._policy = MappingProxyType(dict(policy))
+        self._of_stage = {
+            stage: tuple((p, f) for (p, s), f in policy.items() if s == stage) for stage in STAGES
+        }
+
+    @classmethod
+    def for_purposes(
+        cls, source: ConsentFilter, *, train: str, decide: str, measure: str
+    ) -> "Consent":
+        """Spread three purposes over the path.
+
+        Parameters
+        ----------
+        source
+            The filter that knows who permits which purpose, usually a `ConsentLedger`.
+        train
+            Purpose under which data may be taken in and learned from: stages ingest, train.
+        decide
+            Purpose under which a customer may be decided for: candidates, features, decide, log.
+        measure
+            Purpose under which the effect on a customer may be measured: measure.
+
+        Returns
+        -------
+        Consent
+            Also permits export to everybody: it is the customer's own right.
+        """
+        policy: dict[tuple[str, str], ConsentFilter] = {
+            (train, "ingest"): source,
+            (train, "train"): source,
+            (measure, "measure"): source,
+            ("own right", "export"): _OwnRight(),
+        }
+        policy.update({(decide, stage): source for stage in _DECIDE_STAGES})
+        return cls(policy)
+
+    def __repr__(self) -> str:
+        return f"Consent({len(self._policy)} rules)"
+
+    def check(self, customers: Customers, *, stage: str, at_us: int) -> Verdicts:
+        """Answer for many customers and one stage.
+
+        Parameters
+        ----------
+        customers
+            Whom it is about, n of them.
+        stage
+            One of `seg1.consent.STAGES`.
+        at_us
+            The moment, microseconds UTC.
+
+        Returns
+        -------
+        Verdicts
+            n answers, in order.
+        """
+        check_choice(stage, name="stage", choices=STAGES)
+        rules = self._of_stage[stage]
+        if not rules:
+            return Verdicts.uniform(UNKNOWN, Reason.NO_POLICY, n=len(customers))
+        return meet(
+            [
+                guarded_check(f, customers, Ask(purpose=purpose, stage=stage, at_us=at_us))
+                for purpose, f in rules
+            ]
+        )
+
+    def ask(self, customer: Id, at: At) -> Permits:
+        """Answer for one customer and every stage.
+
+        Parameters
+        ----------
+        customer
+            The customer.
+        at
+            The moment.
+        """
+        return _ask_all(self, customer, at)
+
+    def purposes(self, stage: str) -> tuple[str, ...]:
+        """Name the purposes that must permit a stage."""
+        return tuple(purpose for purpose, _ in self._of_stage[stage])
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentNotNeeded:
+    """Permit every stage, for data that need no consent (public or synthetic), and say why.
+
+    Parameters
+    ----------
+    because
+        Why no consent is needed. It stays in the matrix, the model and the log.
+
+    Raises
+    ------
+    InvalidArgumentError
+        Without a reason.
+
+    Examples
+    --------
+    >>> from seg1 import ConsentNotNeeded
+    >>> ConsentNotNeeded("synthetic data").ask("ana", at=0).allows("train")
+    True
+    """
+
+    because: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.because, str) or not self.because.strip():
+            raise InvalidArgumentError('say why: ConsentNotNeeded("synthetic data")')
+
+    def check(self, customers: Customers, *, stage: str, at_us: int) -> Verdicts:  # noqa: ARG002  # the answer is the same at all times
+        """Permit everybody."""
+        check_choice(stage, name="stage", choices=STAGES)
+        return Verdicts.uniform(ALLOW, Reason.NOT_NEEDED, n=len(customers))
+
+    def ask(self, customer: Id, at: At) -> Permits:
+        """Permit every stage."""
+        return _ask_all(self, customer, at)
+
+    def purposes(self, stage: str) -> tuple[str, ...]:
+        """Give the reason in the place of a purpose."""
+        check_choice(stage, name="stage", choices=STAGES)
+        return (f"not needed: {self.because}",)
+
+
+ConsentDoor: TypeAlias = Consent | ConsentNotNeeded
+"""What a door asks for as ``consent=``."""
+
+
+def check_consent(consent: object) -> ConsentDoor:
+    """Accept what a door can ask; say how to make one where it is something else."""
+    if isinstance(consent, Consent | ConsentNotNeeded):
+        return consent
+    raise InvalidTypeError(
+        "consent must be a Consent, made for example with Consent.for_purposes(ledger, ...), "
+        f"or ConsentNotNeeded(reason); got {type(consent).__name__}"
+    )
+
+
+def _ask_all(consent: ConsentDoor, customer: Id, at: At) -> Permits:
+    at_us = to_us(at)
+    who = Customers.of(customer)
+    answers = [consent.check(who, stage=stage, at_us=at_us) for stage in STAGES]
+    bits = sum(1 << i for i, answer in enumerate(answers) if answer.one(0).allowed)
+    reasons = tuple(answer.one(0).reason for answer in answers)
+    return Permits(bits, reasons, max(answer.epoch for answer in answers))
+
+
+class _OwnRight:
+    name = "own right"
+
+    def check(self, customers: Customers, ask: Ask) -> Verdicts:  # noqa: ARG002  # the contract's
+        return Verdicts.uniform(ALLOW, Reason.OWN_RIGHT, n=len(customers))

@@ -1,0 +1,199 @@
+"""Where consent events are kept: in memory, or in SQLite on disk, under one contract."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import PathLike
+from typing import Literal, Protocol, TypeAlias
+
+from seg1._types import Id
+from seg1.errors import ConsentStoreError
+
+__all__ = ["ConsentEvent", "ConsentStore", "MemoryStore", "SqliteStore"]
+
+EventKind: TypeAlias = Literal["grant", "withdraw"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentEvent:
+    """One thing a customer said about one purpose.
+
+    Attributes
+    ----------
+    customer
+        Whose word it is.
+    purpose
+        What it is about; "*" for a withdrawal of everything.
+    kind
+        "grant" or "withdraw".
+    at_us
+        When it was said, microseconds UTC.
+    from_us, until_us
+        For a grant, when it is valid: [from, until). 0 for a withdrawal.
+    """
+
+    customer: Id
+    purpose: str
+    kind: EventKind
+    at_us: int
+    from_us: int = 0
+    until_us: int = 0
+
+    def __repr__(self) -> str:
+        return f"ConsentEvent({self.kind})"
+
+
+class ConsentStore(Protocol):
+    """An append-only sequence of consent events; `seg1.testing.check_consent_store` holds it."""
+
+    def append(self, events: Sequence[ConsentEvent]) -> None:
+        """Keep events, all or none; when this returns they are safe."""
+        ...
+
+    def read(self, after: int) -> list[tuple[int, ConsentEvent]]:
+        """Give the events numbered above `after`, with their numbers, in order."""
+        ...
+
+    def version(self) -> int:
+        """Give a number that differs from an earlier one wherever events came in between."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files. A closed store raises `ConsentStoreError`."""
+        ...
+
+
+class MemoryStore:
+    """Consent events in memory, for tests and for services that load them at start.
+
+    Examples
+    --------
+    >>> store = MemoryStore()
+    >>> store.append([ConsentEvent("ana", "offers", "withdraw", 5)])
+    >>> [number for number, _ in store.read(0)]
+    [1]
+    """
+
+    def __init__(self) -> None:
+        self._events: list[ConsentEvent] = []
+
+    def append(self, events: Sequence[ConsentEvent]) -> None:
+        """Keep events."""
+        self._events.extend(events)
+
+    def read(self, after: int) -> list[tuple[int, ConsentEvent]]:
+        """Give the events numbered above `after`."""
+        return list(enumerate(self._events[after:], start=after + 1))
+
+    def version(self) -> int:
+        """Count the events."""
+        return len(self._events)
+
+    def close(self) -> None:
+        """Do nothing: there is no file."""
+
+
+_SCHEMA = """
+create table if not exists consent_events (
+    seq integer primary key autoincrement,
+    customer not null check (typeof(customer) in ('text', 'integer')),
+    purpose text not null,
+    kind text not null check (kind in ('grant', 'withdraw')),
+    at_us integer not null,
+    from_us integer not null,
+    until_us integer not null
+)
+"""
+_INSERT = (
+    "insert into consent_events (customer, purpose, kind, at_us, from_us, until_us) "
+    "values (?, ?, ?, ?, ?, ?)"
+)
+_READ = (
+    "select seq, customer, purpose, kind, at_us, from_us, until_us "
+    "from consent_events where seq > ? order by seq"
+)
+
+
+class SqliteStore:
+    """Consent events in an SQLite file that several processes may share.
+
+    When `append` returns, the events are on disk (WAL, ``synchronous=FULL``).
+
+    Parameters
+    ----------
+    path
+        The file; made where it is missing.
+
+    Raises
+    ------
+    ConsentStoreError
+        Where the file cannot be opened or is no consent store.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> store = SqliteStore(pathlib.Path(folder.name) / "consent.sqlite")
+    >>> store.append([ConsentEvent(1024, "offers", "grant", 5, 5, 99)])
+    >>> len(store.read(0))
+    1
+    >>> store.close(); folder.cleanup()
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self._lock = threading.Lock()
+        self._n_written = 0
+        with _typed("open"):
+            self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        try:
+            with _typed("open"):
+                self._connection.execute("pragma journal_mode = wal")
+                self._connection.execute("pragma synchronous = full")
+                self._connection.execute("pragma busy_timeout = 5000")
+                self._connection.execute(_SCHEMA)
+                self._connection.execute(_READ, (0,)).fetchone()
+        except ConsentStoreError:
+            self._connection.close()
+            raise
+
+    def append(self, events: Sequence[ConsentEvent]) -> None:
+        """Write events in one transaction."""
+        rows = [(e.customer, e.purpose, e.kind, e.at_us, e.from_us, e.until_us) for e in events]
+        with self._lock, _typed("write"):
+            self._connection.execute("begin immediate")
+            try:
+                self._connection.executemany(_INSERT, rows)
+                self._connection.execute("commit")
+            except BaseException:
+                self._connection.execute("rollback")
+                raise
+            self._n_written += len(rows)
+
+    def read(self, after: int) -> list[tuple[int, ConsentEvent]]:
+        """Read the events numbered above `after`."""
+        with self._lock, _typed("read"):
+            rows = self._connection.execute(_READ, (after,)).fetchall()
+        return [(row[0], ConsentEvent(*row[1:])) for row in rows]
+
+    def version(self) -> int:
+        """Combine what this connection wrote with SQLite's count of other connections' writes."""
+        with self._lock, _typed("read"):
+            others: int = self._connection.execute("pragma data_version").fetchone()[0]
+            return (others << 40) + self._n_written
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+
+@contextmanager
+def _typed(verb: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise ConsentStoreError(
+            f"cannot {verb} the consent store: {type(error).__name__}: {error}"
+        ) from error

@@ -1,0 +1,214 @@
+"""The three-valued lattice: DENY (-1) < UNKNOWN (0) < ALLOW (1). Only ALLOW allows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seg1._checks import read_only
+from seg1._types import Bools, Id, Int8s, Int32s
+from seg1.errors import InvalidTypeError, PluginError
+from seg1.events import Vocabulary
+
+__all__ = ["ALLOW", "DENY", "UNKNOWN", "Ask", "Customers", "Reason", "Verdict", "Verdicts"]
+
+DENY: Final = -1
+UNKNOWN: Final = 0
+ALLOW: Final = 1
+
+
+class Reason(IntEnum):
+    """Why a verdict is what it is. Numbers are stable: they may be stored."""
+
+    NOT_ASKED = 0
+    GRANTED = 1
+    NO_RECORD = 2
+    WITHDRAWN = 3
+    NOT_YET_VALID = 4
+    EXPIRED = 5
+    FILTER_FAILED = 6
+    NO_POLICY = 7
+    NEGATED = 8
+    BY_FILTER = 9
+    NOT_NEEDED = 10
+    OWN_RIGHT = 11
+
+    @property
+    def words(self) -> str:
+        """The reason in lower-case words, for reports."""
+        return self.name.lower().replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What is asked of a filter: whether data may be used for this, at that moment.
+
+    Attributes
+    ----------
+    purpose
+        The purpose, in the words of the policy ("profiling").
+    stage
+        The step of the path ("train"); one of `seg1.consent.STAGES`.
+    at_us
+        The moment, microseconds UTC.
+    """
+
+    purpose: str
+    stage: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Customers:
+    """Whom a question is about: codes of a vocabulary.
+
+    Attributes
+    ----------
+    vocabulary
+        The ids behind the codes.
+    codes
+        int32, shape (n_customers,). A customer may stand there more than once.
+    """
+
+    vocabulary: Vocabulary
+    codes: Int32s
+
+    @classmethod
+    def of(cls, *customers: Id) -> "Customers":
+        """Make a question about a few ids."""
+        vocabulary = Vocabulary(customers)
+        return cls(vocabulary, vocabulary.encode(customers))
+
+    def __len__(self) -> int:
+        """Count the customers."""
+        return len(self.codes)
+
+    def __repr__(self) -> str:
+        return f"Customers({len(self)} customers)"
+
+    def ids(self) -> list[Id]:
+        """Give the ids, in order. Never write them into a message or a log."""
+        return self.vocabulary.decode(self.codes)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer for one customer.
+
+    Use `.allowed`. A verdict has no truth value, because an unknown one would read as a no in one
+    place and as "not denied" in another.
+
+    Examples
+    --------
+    >>> Verdict(ALLOW, Reason.GRANTED).allowed
+    True
+    >>> bool(Verdict(UNKNOWN, Reason.EXPIRED))
+    Traceback (most recent call last):
+        ...
+    seg1.errors.InvalidTypeError: a verdict has three values and no truth value; use verdict.allowed
+    """
+
+    value: int
+    reason: Reason
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the use is permitted: only ALLOW permits."""
+        return self.value == ALLOW
+
+    def __bool__(self) -> NoReturn:
+        raise InvalidTypeError("a verdict has three values and no truth value; use verdict.allowed")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdicts:
+    """The answers for many customers, in the order in which they were asked about.
+
+    Attributes
+    ----------
+    values
+        DENY (-1), UNKNOWN (0) or ALLOW (1), int8, shape (n_customers,).
+    reasons
+        Codes of `Reason`, int8, shape (n_customers,).
+    epoch
+        Version of the consent state that was read; it grows with every change.
+    """
+
+    values: Int8s
+    reasons: Int8s
+    epoch: int = 0
+
+    @classmethod
+    def uniform(cls, value: int, reason: Reason, *, n: int, epoch: int = 0) -> "Verdicts":
+        """Give everybody the same answer."""
+        return cls(np.full(n, value, np.int8), np.full(n, reason, np.int8), epoch)
+
+    def __len__(self) -> int:
+        """Count the answers."""
+        return len(self.values)
+
+    def __repr__(self) -> str:
+        return f"Verdicts({int(self.allowed.sum())} of {len(self)} allowed, epoch {self.epoch})"
+
+    def __bool__(self) -> NoReturn:
+        raise InvalidTypeError("verdicts have no truth value; use verdicts.allowed, a mask")
+
+    @property
+    def allowed(self) -> Bools:
+        """Mask of shape (n_customers,): true where the use is permitted."""
+        allowed: Bools = self.values == ALLOW
+        return allowed
+
+    def one(self, position: int) -> Verdict:
+        """Give the answer for one customer."""
+        return Verdict(int(self.values[position]), Reason(int(self.reasons[position])))
+
+    def denied_by_reason(self) -> Mapping[str, int]:
+        """Count those who are not allowed, by reason in words."""
+        numbers, counts = np.unique(self.reasons[~self.allowed], return_counts=True)
+        return {
+            Reason(int(number)).words: int(n) for number, n in zip(numbers, counts, strict=True)
+        }
+
+
+def meet(parts: Sequence[Verdicts]) -> Verdicts:
+    """Take the lowest verdict for each customer; of equal ones the first part's reason is told."""
+    return _pick(parts, np.argmin([part.values for part in parts], axis=0))
+
+
+def join(parts: Sequence[Verdicts]) -> Verdicts:
+    """Take the highest verdict for each customer; of equal ones the first part's reason is told."""
+    return _pick(parts, np.argmax([part.values for part in parts], axis=0))
+
+
+def _pick(parts: Sequence[Verdicts], chosen: NDArray[np.intp]) -> Verdicts:
+    columns = np.arange(len(chosen))
+    # (n_parts, n_customers) -> (n_customers,)
+    values = np.stack([part.values for part in parts])[chosen, columns]
+    reasons = np.stack([part.reasons for part in parts])[chosen, columns]
+    return Verdicts(values, reasons, sum(part.epoch for part in parts))
+
+
+def as_verdicts(answer: object, *, n: int) -> Verdicts:
+    """Check a filter's answer: `Verdicts`, or a plain int8 array of -1, 0 and 1.
+
+    Raises
+    ------
+    PluginError
+        For a wrong type, dtype, shape or value.
+    """
+    if isinstance(answer, np.ndarray):
+        answer = Verdicts(answer, np.full(n, Reason.BY_FILTER, np.int8))
+    if not isinstance(answer, Verdicts):
+        raise PluginError(f"expected Verdicts or an int8 array, got {type(answer).__name__}")
+    for name, array in (("values", answer.values), ("reasons", answer.reasons)):
+        if not isinstance(array, np.ndarray) or array.dtype != np.int8 or array.shape != (n,):
+            raise PluginError(f"{name} must be an int8 array of shape ({n},)")
+    if n and not (answer.values.min() >= DENY and answer.values.max() <= ALLOW):
+        raise PluginError("values must be -1, 0 or 1")
+    if n and not (answer.reasons.min() >= 0 and answer.reasons.max() <= max(Reason)):
+        raise PluginError("reasons must be codes of seg1.consent.Reason")
+    return Verdicts(read_only(answer.values), read_only(answer.reasons), int(answer.epoch))

@@ -1,0 +1,1 @@
+"""The main job on real retail data: events, consent, matrix, recommendations, report."""

@@ -1,0 +1,6 @@
+"""Events: who did what, when: ids coded once, columns from any table."""
+
+from seg1.events.table import Events
+from seg1.events.vocabulary import Vocabulary
+
+__all__ = ["Events", "Vocabulary"]

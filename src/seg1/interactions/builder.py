@@ -1,0 +1,292 @@
+"""`InteractionMatrixBuilder`: from events to weights, under consent, row by row accounted for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+from scipy.sparse import coo_array
+
+from seg1._checks import DAY_US, check_at_least, check_choice, check_int, check_number, to_us
+from seg1._types import At, Bools, Float64s, Int8s, Int32s, Int64s
+from seg1.consent import ConsentDoor, Customers, Reason
+from seg1.consent.policy import check_consent
+from seg1.consent.verdicts import meet
+from seg1.errors import InvalidTypeError, NoInteractionsError
+from seg1.events import Events
+from seg1.events.vocabulary import first_appearance
+from seg1.interactions.matrix import Interactions, Provenance, freeze
+
+__all__ = ["InteractionMatrixBuilder"]
+
+# Outside these a sum of weights would soon read 0 or infinity as float32.
+_LEAST_WEIGHT, _MOST_WEIGHT = 1e-12, 1e30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InteractionMatrixBuilder:
+    """How events become weights.
+
+    An event weighs ``kind_weight * transform(value) * 0.5 ** (age / half_life)``; the events of one
+    customer and item are combined; the result may be compressed.
+
+    Parameters
+    ----------
+    kind_weights
+        Weight of each kind of event, >= 0; a kind not listed weighs 1, a kind of weight 0 is left
+        out.
+    transform
+        What is made of an event's value: "log1p", "identity", or "ignore" (every event counts 1).
+        With the first two, events of value <= 0 are left out.
+    half_life_days
+        Days after which an event counts half, > 0; None for no decay.
+    combine
+        What several events of a customer and an item make: their "sum", the "max", or the "last".
+    compress
+        "log1p" of the combined weight, or "none".
+    min_customers_per_item, min_items_per_customer
+        Leave out items and customers with fewer, again and again until all have enough. >= 1.
+
+    Examples
+    --------
+    >>> import seg1
+    >>> table = {"customer": ["ana", "ana", "bo"], "item": [7, 8, 7], "time": [0, 0, 0]}
+    >>> events = seg1.Events.from_table(table)
+    >>> builder = seg1.InteractionMatrixBuilder(half_life_days=90, transform="ignore")
+    >>> interactions = builder.build(events, consent=seg1.ConsentNotNeeded("an example"), at=0)
+    >>> interactions.weights.toarray()
+    array([[1., 1.],
+           [1., 0.]], dtype=float32)
+    """
+
+    kind_weights: Mapping[str, float] = field(default_factory=dict)
+    transform: Literal["log1p", "identity", "ignore"] = "log1p"
+    half_life_days: float | None = None
+    combine: Literal["sum", "max", "last"] = "sum"
+    compress: Literal["none", "log1p"] = "none"
+    min_customers_per_item: int = 1
+    min_items_per_customer: int = 1
+
+    def __post_init__(self) -> None:
+        check_choice(self.transform, name="transform", choices=("log1p", "identity", "ignore"))
+        check_choice(self.combine, name="combine", choices=("sum", "max", "last"))
+        check_choice(self.compress, name="compress", choices=("none", "log1p"))
+        check_int(self.min_customers_per_item, name="min_customers_per_item", low=1)
+        check_int(self.min_items_per_customer, name="min_items_per_customer", low=1)
+        if self.half_life_days is not None:
+            check_number(self.half_life_days, name="half_life_days", above=0)
+        for kind, weight in self.kind_weights.items():
+            check_at_least(weight, name=f"kind_weights[{kind!r}]", low=0)
+        object.__setattr__(self, "kind_weights", dict(self.kind_weights))  # nobody else's to change
+
+    def build(self, events: Events, *, consent: ConsentDoor, at: At) -> Interactions:
+        """Build the matrix of those who permit it.
+
+        Parameters
+        ----------
+        events
+            The events.
+        consent
+            Asked for the stages ingest and train; a customer who does not permit both leaves no
+            trace in the result.
+        at
+            The moment as of which consent is asked and weights decay; later events are left out.
+
+        Returns
+        -------
+        Interactions
+
+        Raises
+        ------
+        NoInteractionsError
+            Where nothing is left; the message has the reasons and counts.
+        """
+        if not isinstance(events, Events):
+            raise InvalidTypeError(f"events must be seg1.Events, got {type(events).__name__}")
+        verdict = _ask(events, check_consent(consent), at_us=to_us(at))
+        rows = _Rows.of(events)
+        dropped: dict[str, int] = {}
+        for number in np.unique(verdict.reasons[verdict.reasons > 0]):
+            reason = f"consent: {Reason(int(number)).words}"
+            is_other = verdict.reasons[rows.customer_index] != number
+            rows = rows.keep(is_other, dropped, reason)
+        rows = rows.keep(rows.time_us <= to_us(at), dropped, "later than the reference time")
+        if self.transform != "ignore":
+            rows = rows.keep(rows.value > 0, dropped, "value is not above 0")
+        weight = self._weigh(rows, events.kinds, at_us=to_us(at))
+        rows = rows.with_value(weight).keep(weight > 0, dropped, "kind weighs 0")
+        rows = rows.keep(rows.value >= _LEAST_WEIGHT, dropped, f"weight below {_LEAST_WEIGHT:g}")
+        rows = rows.keep(rows.value <= _MOST_WEIGHT, dropped, f"weight above {_MOST_WEIGHT:g}")
+        rows = self._apply_minimum_counts(rows, dropped)
+        if not len(rows.value):
+            told = ", ".join(f"{reason}: {n}" for reason, n in dropped.items()) or "no events"
+            raise NoInteractionsError(f"no interaction is left ({told})")
+        return self._assemble(events, rows, verdict=verdict, dropped=dropped, at_us=to_us(at))
+
+    def _weigh(self, rows: "_Rows", kinds: tuple[str, ...], *, at_us: int) -> Float64s:
+        of_kind = np.array([self.kind_weights.get(kind, 1.0) for kind in kinds] or [1.0])
+        weight: Float64s = of_kind[rows.kind_index]
+        if self.transform != "ignore":
+            weight = weight * (np.log1p(rows.value) if self.transform == "log1p" else rows.value)
+        if self.half_life_days is not None:
+            age_days = (at_us - rows.time_us) / DAY_US
+            # Floored, so that age alone never reads as a kind that weighs nothing.
+            weight = weight * np.maximum(np.exp2(-age_days / self.half_life_days), 1e-300)
+        return weight
+
+    def _apply_minimum_counts(self, rows: "_Rows", dropped: dict[str, int]) -> "_Rows":
+        """Leave out rare items and thin customers until none is left (a fixed point)."""
+        if self.min_customers_per_item == self.min_items_per_customer == 1:
+            return rows
+        while True:
+            n_before = len(rows.value)
+            pairs = _Pairs.of(rows)
+            n_customers = np.bincount(pairs.item_index, minlength=rows.n_items)
+            is_known = n_customers[rows.item_index] >= self.min_customers_per_item
+            rows = rows.keep(is_known, dropped, "item with too few customers")
+            pairs = _Pairs.of(rows)
+            n_items = np.bincount(pairs.customer_index, minlength=rows.n_customers)
+            is_rich = n_items[rows.customer_index] >= self.min_items_per_customer
+            rows = rows.keep(is_rich, dropped, "customer with too few items")
+            if len(rows.value) == n_before:
+                return rows
+
+    def _assemble(
+        self,
+        events: Events,
+        rows: "_Rows",
+        *,
+        verdict: "_TrainVerdict",
+        dropped: dict[str, int],
+        at_us: int,
+    ) -> Interactions:
+        # Codes are given anew, by first appearance among the rows that stay: the matrix is equal,
+        # bit for bit, to the one built from a table that never held the others.
+        customer_order = first_appearance(rows.customer_index, rows.n_customers)
+        item_order = first_appearance(rows.item_index, rows.n_items)
+        pairs = _Pairs.of(rows)
+        weight = _COMBINE[self.combine](pairs)
+        weight = np.log1p(weight) if self.compress == "log1p" else weight
+        new_customer = _inverse(customer_order, rows.n_customers)[pairs.customer_index]
+        new_item = _inverse(item_order, rows.n_items)[pairs.item_index]
+        shape = (len(customer_order), len(item_order))
+        weights = coo_array((weight.astype(np.float32), (new_customer, new_item)), shape).tocsr()
+        weights.sort_indices()
+        return Interactions(
+            weights=freeze(weights),
+            customers=events.customers.take(customer_order),
+            items=events.items.take(item_order),
+            builder=self,
+            provenance=Provenance(
+                purposes=verdict.purposes,
+                consent_epoch=verdict.epoch,
+                at_us=at_us,
+                n_events=len(rows.value),
+                n_customers=len(customer_order),
+                dropped=dropped,
+                excluded=verdict.excluded,
+            ),
+        )
+
+
+class _TrainVerdict(NamedTuple):
+    """Per customer code: 0 where training is permitted, else the number of the reason."""
+
+    reasons: Int8s
+    purposes: tuple[str, ...]
+    epoch: int
+    excluded: dict[str, int]
+
+
+def _ask(events: Events, consent: ConsentDoor, *, at_us: int) -> _TrainVerdict:
+    present = first_appearance(events.customer_index, len(events.customers))
+    who = Customers(events.customers, present)
+    verdicts = meet([consent.check(who, stage=stage, at_us=at_us) for stage in ("ingest", "train")])
+    reasons = np.zeros(len(events.customers), dtype=np.int8)
+    reasons[present] = np.where(verdicts.allowed, 0, verdicts.reasons)
+    # A filter may deny without a reason of its own: a denial never reads as permission.
+    reasons[present[~verdicts.allowed & (verdicts.reasons == 0)]] = Reason.BY_FILTER
+    purposes = dict.fromkeys((*consent.purposes("ingest"), *consent.purposes("train")))
+    return _TrainVerdict(
+        reasons, tuple(purposes), verdicts.epoch, dict(verdicts.denied_by_reason())
+    )
+
+
+class _Rows(NamedTuple):
+    """The events still in, as columns; each step gives a new, smaller one."""
+
+    customer_index: Int32s
+    item_index: Int32s
+    time_us: Int64s
+    value: Float64s  # the event's value; from `with_value` on its weight
+    kind_index: Int32s
+    n_customers: int
+    n_items: int
+
+    @classmethod
+    def of(cls, events: Events) -> "_Rows":
+        return cls(
+            events.customer_index,
+            events.item_index,
+            events.time_us,
+            events.value,
+            events.kind_index,
+            len(events.customers),
+            len(events.items),
+        )
+
+    def with_value(self, value: Float64s) -> "_Rows":
+        return self._replace(value=value)
+
+    def keep(self, mask: Bools, dropped: dict[str, int], reason: str) -> "_Rows":
+        n_dropped = int(len(mask) - mask.sum())
+        if not n_dropped:
+            return self
+        dropped[reason] = dropped.get(reason, 0) + n_dropped
+        return self._replace(
+            customer_index=self.customer_index[mask],
+            item_index=self.item_index[mask],
+            time_us=self.time_us[mask],
+            value=self.value[mask],
+            kind_index=self.kind_index[mask],
+        )
+
+
+class _Pairs(NamedTuple):
+    """Distinct (customer, item) pairs, ascending; and their rows, oldest first."""
+
+    customer_index: Int64s  # (n_pairs,)
+    item_index: Int64s  # (n_pairs,)
+    starts: Int64s  # (n_pairs,), where in `value` the rows of a pair begin
+    value: Float64s  # (n_rows,), sorted by pair and time
+
+    @classmethod
+    def of(cls, rows: _Rows) -> "_Pairs":
+        by_time = np.argsort(rows.time_us, kind="stable")
+        key = rows.customer_index[by_time].astype(np.int64) * rows.n_items
+        key += rows.item_index[by_time]
+        by_pair = np.argsort(key, kind="stable")
+        key = key[by_pair]
+        starts = np.flatnonzero(np.diff(key, prepend=-1))
+        pair = key[starts]
+        value = rows.value[by_time][by_pair]
+        n_items = max(rows.n_items, 1)
+        return cls(pair // n_items, pair % n_items, starts, value)
+
+
+def _last(pairs: _Pairs) -> Float64s:
+    newest: Float64s = pairs.value[np.append(pairs.starts[1:], len(pairs.value)) - 1]
+    return newest
+
+
+_COMBINE = {
+    "sum": lambda pairs: np.add.reduceat(pairs.value, pairs.starts),
+    "max": lambda pairs: np.maximum.reduceat(pairs.value, pairs.starts),
+    "last": _last,
+}
+
+
+def _inverse(order: Int32s, n_codes: int) -> Int32s:
+    inverse = np.full(n_codes, -1, dtype=np.int32)
+    inverse[order] = np.arange(len(order), dtype=np.int32)
+    return inverse

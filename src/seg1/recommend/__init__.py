@@ -1,0 +1,20 @@
+"""Recommend: fit, fold in, rank exactly, and never an item that is not allowed."""
+
+from seg1.recommend.als import ALS
+from seg1.recommend.habits import BuyAgain, BuyAgainModel, Popularity, PopularityModel
+from seg1.recommend.model import ALSModel
+from seg1.recommend.result import Ranking, Rankings, Why
+from seg1.recommend.serving import Recommender
+
+__all__ = [
+    "ALS",
+    "ALSModel",
+    "BuyAgain",
+    "BuyAgainModel",
+    "Popularity",
+    "PopularityModel",
+    "Ranking",
+    "Rankings",
+    "Recommender",
+    "Why",
+]

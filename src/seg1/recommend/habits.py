@@ -1,0 +1,127 @@
+"""Two baselines that are hard to beat: what everybody has, and what the customer has again."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from seg1._checks import check_int
+from seg1._types import Bools, Float64s, Id
+from seg1.interactions import Interactions
+from seg1.recommend.result import Ranking, Why
+from seg1.recommend.serving import Ranked, Served, item_masks
+from seg1.recommend.topk import top_by_score
+
+__all__ = ["BuyAgain", "BuyAgainModel", "Popularity", "PopularityModel"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Popularity:
+    """Rank items by how many customers had them: the same for everybody.
+
+    Examples
+    --------
+    >>> import seg1
+    >>> table = {"customer": ["ana", "bo", "bo"], "item": [7, 7, 8], "time": [0, 0, 0]}
+    >>> anyone = seg1.ConsentNotNeeded("an example")
+    >>> builder = seg1.InteractionMatrixBuilder()
+    >>> interactions = builder.build(seg1.Events.from_table(table), consent=anyone, at=0)
+    >>> seg1.Popularity().fit(interactions).rank_for_anyone(2).items
+    (7, 8)
+    """
+
+    def fit(self, interactions: Interactions) -> "PopularityModel":
+        """Count customers per item."""
+        n_items = interactions.shape[1]
+        counts = np.bincount(interactions.weights.indices, minlength=n_items)
+        return PopularityModel(interactions=interactions, n_customers=counts.astype(np.float64))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PopularityModel(Served):
+    """How many customers had each item.
+
+    Attributes
+    ----------
+    interactions
+        What was counted.
+    n_customers
+        float64, shape (n_items,).
+    """
+
+    interactions: Interactions
+    n_customers: Float64s
+
+    def rank_for_anyone(
+        self, n: int = 10, *, allow: Iterable[Id] | None = None, deny: Iterable[Id] = ()
+    ) -> Ranking:
+        """Rank without reading anything personal: what a fallback gives.
+
+        Parameters
+        ----------
+        n
+            How many items at most, >= 1.
+        allow, deny
+            Only these items, and none of those.
+        """
+        masks = item_masks(self.items, allow=allow, deny=deny)
+        ranked = self._rank(-1, n=check_int(n, name="n", low=1), allowed=masks.allowed)
+        items = tuple(self.items.decode(ranked.item_index))
+        return Ranking(
+            items=items,
+            scores=ranked.scores,
+            personalised=False,
+            reason="anyone",
+            withheld=masks.withheld,
+            explain=ranked.explain,
+        )
+
+    def _rank(self, customer_index: int, *, n: int, allowed: Bools) -> Ranked:  # noqa: ARG002  # the same for everybody
+        best = top_by_score(self.n_customers, n=n, allowed=allowed)
+        scores = self.n_customers[best]
+        return Ranked(best, scores, lambda: tuple(Why("popular", (), s) for s in scores.tolist()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuyAgain:
+    """Rank a customer's own items by their weight: what was had often, and lately, comes again.
+
+    Fit it on a matrix with `transform="ignore"` and a half-life: its weights are then the decayed
+    frequencies. Asked to leave out what was seen, it has nothing to say and returns nothing.
+
+    Examples
+    --------
+    >>> import seg1
+    >>> table = {"customer": ["ana", "ana", "ana"], "item": [7, 8, 8], "time": [0, 0, 1]}
+    >>> anyone = seg1.ConsentNotNeeded("an example")
+    >>> builder = seg1.InteractionMatrixBuilder(transform="ignore")
+    >>> interactions = builder.build(seg1.Events.from_table(table), consent=anyone, at=1)
+    >>> model = seg1.BuyAgain().fit(interactions)
+    >>> model.recommend("ana", exclude_seen=False, consent=anyone, at=1).items
+    (8, 7)
+    """
+
+    def fit(self, interactions: Interactions) -> "BuyAgainModel":
+        """Take the weights as they are."""
+        return BuyAgainModel(interactions=interactions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BuyAgainModel(Served):
+    """The customers' own pasts.
+
+    Attributes
+    ----------
+    interactions
+        The weights that are ranked by.
+    """
+
+    interactions: Interactions
+
+    def _rank(self, customer_index: int, *, n: int, allowed: Bools) -> Ranked:
+        own, weights = self.interactions.history(customer_index)
+        scores = weights.astype(np.float64)
+        best = top_by_score(scores, n=n, allowed=allowed[own])
+        amounts = scores[best]
+        why = tuple(Why("habit", (), amount) for amount in amounts.tolist())
+        return Ranked(own[best], amounts, lambda: why)

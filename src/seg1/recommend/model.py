@@ -1,0 +1,248 @@
+"""`ALSModel`: what a fit has learned, and how it answers. Serves without implicit."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seg1 import persist
+from seg1._checks import check_number, read_only
+from seg1._types import Bools, Float32s, Float64s, Id, Int32s
+from seg1.errors import DamagedError, UnknownIdError
+from seg1.interactions import InteractionMatrixBuilder, Interactions
+from seg1.recommend.foldin import Penalty, fold_in, influence
+from seg1.recommend.result import Why
+from seg1.recommend.serving import Ranked, Served
+from seg1.recommend.topk import top_by_factors
+
+if TYPE_CHECKING:
+    from seg1.recommend.als import ALS
+
+__all__ = ["ALSModel"]
+
+_N_REASONS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ALSModel(Served):
+    """What an `ALS` fit has learned. Replaced by another fit, never edited.
+
+    Attributes
+    ----------
+    customer_factors, item_factors
+        float32, shapes (n_customers, n_factors) and (n_items, n_factors), in the eigenbasis of
+        Y'Y (Y the item factors), largest eigenvalue first; read-only.
+    gram_diagonal
+        The eigenvalues of Y'Y, float64, shape (n_factors,).
+    item_norms
+        Euclidean norms of the item factors, float64, shape (n_items,).
+    penalty
+        The penalty of a customer with n events.
+    interactions
+        What it was fitted on: the history of every customer in it.
+    config
+        The configuration that was fitted.
+
+    Examples
+    --------
+    >>> import seg1
+    >>> table = {"customer": [1, 1, 2, 2, 3], "item": ["a", "b", "a", "b", "a"], "time": [0] * 5}
+    >>> anyone = seg1.ConsentNotNeeded("an example")
+    >>> builder = seg1.InteractionMatrixBuilder()
+    >>> interactions = builder.build(seg1.Events.from_table(table), consent=anyone, at=0)
+    >>> model = seg1.ALS(factors=2, seed=1).fit(interactions)
+    >>> model.recommend(3, n=5, exclude_seen=True, consent=anyone, at=0).items
+    ('b',)
+    """
+
+    customer_factors: Float32s
+    item_factors: Float32s
+    gram_diagonal: Float64s
+    item_norms: Float64s
+    penalty: Penalty
+    interactions: Interactions
+    config: "ALS"
+
+    def __repr__(self) -> str:
+        n_customers, n_items = self.interactions.shape
+        return f"ALSModel({n_customers} customers, {n_items} items, {self.n_factors} factors)"
+
+    @property
+    def n_factors(self) -> int:
+        """How many factors it has."""
+        return int(self.item_factors.shape[1])
+
+    def fold_in(self, history: Mapping[Id, float]) -> Float64s:
+        """Work out the factors of a customer from a history, without a fit.
+
+        The history of a fitted customer gives that customer's fitted factors.
+
+        Parameters
+        ----------
+        history
+            Item to weight, > 0, as the interaction builder would weigh it. Items that the model
+            does not know are passed over.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_factors,)
+
+        Raises
+        ------
+        InvalidArgumentError
+            For a weight that is not a finite number > 0.
+        UnknownIdError
+            Where the model knows none of the items.
+        """
+        for weight in history.values():
+            check_number(weight, name="a weight of the history", above=0)
+        codes = self.items.encode(history, unknown="ignore")
+        weights = np.fromiter(history.values(), np.float32, count=len(history))
+        if not (codes >= 0).any():
+            raise UnknownIdError(f"none of the {len(history)} items of the history is in the model")
+        order = np.argsort(codes[codes >= 0])
+        return self._fold_in(codes[codes >= 0][order], weights[codes >= 0][order])
+
+    def _fold_in(self, items: Int32s, weights: Float32s) -> Float64s:
+        return fold_in(
+            self.item_factors[items],
+            self.config.confidence_of(weights),
+            gram_diagonal=self.gram_diagonal,
+            penalty=self.penalty.at(len(items)),
+        )
+
+    def _rank(self, customer_index: int, *, n: int, allowed: Bools) -> Ranked:
+        factor = self.customer_factors[customer_index].astype(np.float64)
+        best, scores = top_by_factors(
+            self.item_factors, self.item_norms, factor, n=n, allowed=allowed
+        )
+        return Ranked(best, scores, lambda: self._explain(customer_index, best))
+
+    def _explain(self, customer_index: int, best: Int32s) -> tuple[Why, ...]:
+        """Name, for each item, the events of the history that speak for it most."""
+        own, weights = self.interactions.history(customer_index)
+        if not len(best):
+            return ()
+        parts = influence(
+            self.item_factors[own],
+            self.config.confidence_of(weights),
+            self.item_factors[best],
+            gram_diagonal=self.gram_diagonal,
+            penalty=self.penalty.at(len(own)),
+        )
+        parts[best[:, None] == own[None, :]] = 0.0  # an item is no reason for itself
+        strongest = np.argsort(-parts, axis=1, kind="stable")[:, :_N_REASONS]
+        return tuple(
+            _similar(row, order, own=self.items.decode(own[order]))
+            for row, order in zip(parts, strongest, strict=True)
+        )
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the model into a folder, replacing what it held in one step.
+
+        Parameters
+        ----------
+        path
+            The folder; its parent must exist.
+
+        Examples
+        --------
+        >>> import tempfile, seg1
+        >>> table = {"customer": [1, 1, 2], "item": ["a", "b", "a"], "time": [0] * 3}
+        >>> anyone = seg1.ConsentNotNeeded("an example")
+        >>> builder = seg1.InteractionMatrixBuilder()
+        >>> interactions = builder.build(seg1.Events.from_table(table), consent=anyone, at=0)
+        >>> model = seg1.ALS(factors=2, seed=1).fit(interactions)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(folder)
+        ...     seg1.ALSModel.load(folder)
+        ALSModel(2 customers, 2 items, 2 factors)
+        """
+        arrays, meta = self.interactions.to_saved()
+        arrays["customer_factors"] = self.customer_factors
+        arrays["item_factors"] = self.item_factors
+        meta |= {"config": asdict(self.config)}
+        persist.save(path, kind="als", arrays=arrays, meta=meta)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], *, verify: bool = True) -> "ALSModel":
+        """Read a model that `save` wrote; the factors stay on disk, mapped.
+
+        Parameters
+        ----------
+        path
+            The folder.
+        verify
+            Hash every array before use; False for a second worker on the same machine.
+
+        Raises
+        ------
+        DamagedError
+            Where anything is missing or changed.
+        """
+        saved = persist.load(path, kind="als", verify=verify)
+        try:
+            return cls._from_saved(saved.arrays, saved.meta)
+        except (KeyError, TypeError, ValueError) as error:
+            raise DamagedError("the folder's parts do not make up a model") from error
+
+    @classmethod
+    def _from_saved(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> "ALSModel":
+        from seg1.recommend.als import ALS  # noqa: PLC0415  # als imports this module
+
+        interactions = Interactions.from_saved(
+            arrays, meta, builder=InteractionMatrixBuilder(**meta["builder"])
+        )
+        return cls.of(
+            arrays["customer_factors"],
+            arrays["item_factors"],
+            interactions=interactions,
+            config=ALS(**meta["config"]),
+        )
+
+    @classmethod
+    def of(
+        cls,
+        customer_factors: Float32s,
+        item_factors: Float32s,
+        *,
+        interactions: Interactions,
+        config: "ALS",
+    ) -> "ALSModel":
+        """Put a model together from factors in the eigenbasis, and what follows from them.
+
+        Raises
+        ------
+        DamagedError
+            Where shapes do not fit, or a factor is not finite.
+        """
+        n_customers, n_items = interactions.shape
+        if customer_factors.shape != (n_customers, config.factors) or item_factors.shape != (
+            n_items,
+            config.factors,
+        ):
+            raise DamagedError("the factors do not fit the interactions")
+        squares = np.einsum("if,if->f", item_factors, item_factors, dtype=np.float64)
+        norms = np.sqrt(np.einsum("if,if->i", item_factors, item_factors, dtype=np.float64))
+        if not (np.isfinite(norms).all() and np.isfinite(customer_factors).all()):
+            raise DamagedError("a factor is not finite")
+        return cls(
+            customer_factors=read_only(customer_factors),
+            item_factors=read_only(item_factors),
+            gram_diagonal=read_only(squares),
+            item_norms=read_only(norms),
+            penalty=config.penalty(n_other=n_items),
+            interactions=interactions,
+            config=config,
+        )
+
+
+def _similar(parts: Float64s, order: NDArray[np.intp], *, own: list[Id]) -> Why:
+    speaking = parts[order]
+    items = tuple(item for item, part in zip(own, speaking, strict=True) if part > 0)
+    total = float(parts.sum())
+    share = float(speaking[speaking > 0].sum()) / total if total > 0 else 0.0
+    return Why("similar", items, share)

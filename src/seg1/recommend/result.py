@@ -1,0 +1,155 @@
+"""What a recommender answers: `Ranking` for one customer, `Rankings` for many."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from seg1._types import Bools, Float64s, Id, Int32s
+from seg1.events import Vocabulary
+
+__all__ = ["Ranking", "Rankings", "Why"]
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why an item stands where it stands.
+
+    Attributes
+    ----------
+    kind
+        "similar": what the customer had before speaks for it; "habit": the customer had this very
+        item before; "popular": many customers had it.
+    items
+        For "similar": the customer's own items that speak for it most, strongest first.
+    amount
+        "similar": the share of the score that `items` make up (it can exceed 1, as other items may
+        speak against); "habit": the weight of the customer's own past with it; "popular": how many
+        customers had it.
+    """
+
+    kind: str
+    items: tuple[Id, ...]
+    amount: float
+
+    def __repr__(self) -> str:
+        return f"Why({self.kind!r}, {len(self.items)} items)"  # a history is personal
+
+    def words(self, names: Mapping[Id, str] | None = None) -> str:
+        """Say it in a sentence, with item names where given.
+
+        Examples
+        --------
+        >>> Why("similar", (7, 9), 0.8).words({7: "milk"})
+        'goes with milk and 9'
+        """
+        if self.kind == "habit":
+            return "had before, again and again"
+        if self.kind == "popular":
+            return f"had by {self.amount:.0f} customers"
+        shown = [(names or {}).get(item, str(item)) for item in self.items]
+        return "goes with " + " and ".join(shown) if shown else "fits the whole history"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ranking:
+    """Items for one customer, best first.
+
+    Attributes
+    ----------
+    items
+        Ids; at most n, fewer where fewer are allowed.
+    scores
+        float64, shape (len(items),), falling.
+    personalised
+        Whether anything personal was read.
+    reason
+        Why it is personalised, or is not: "personalised", "consent: withdrawn", "no history".
+    withheld
+        How many items were not allowed: reason ("seen", "denied", "not in allow") to count. An
+        item with several reasons counts under each.
+    explain
+        Works out `reasons`.
+    """
+
+    items: tuple[Id, ...]
+    scores: Float64s
+    personalised: bool
+    reason: str
+    withheld: Mapping[str, int] = field(default_factory=dict)
+    explain: Callable[[], tuple[Why, ...]] = field(default=tuple, repr=False)
+
+    def __repr__(self) -> str:
+        return f"Ranking({len(self.items)} items, {self.reason})"
+
+    def __len__(self) -> int:
+        """Count the items."""
+        return len(self.items)
+
+    @cached_property
+    def reasons(self) -> tuple[Why, ...]:
+        """Why each item stands there; worked out when first read."""
+        return self.explain()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rankings:
+    """Items for many customers, as columns.
+
+    Attributes
+    ----------
+    customers
+        Whom, in the order asked.
+    items
+        The vocabulary that `item_index` refers to.
+    item_index
+        int32, shape (n_customers, n); -1 behind the last item of a customer.
+    scores
+        float64, shape (n_customers, n); NaN behind the last item.
+    personalised
+        bool, shape (n_customers,).
+    reasons
+        Per customer, why the ranking is personalised, or is not.
+    """
+
+    customers: Sequence[Id]
+    items: Vocabulary
+    item_index: Int32s
+    scores: Float64s
+    personalised: Bools
+    reasons: Sequence[str]
+
+    def __len__(self) -> int:
+        """Count the customers."""
+        return len(self.customers)
+
+    def __repr__(self) -> str:
+        n = int(self.personalised.sum())
+        return f"Rankings({len(self)} customers, {n} personalised, n={self.item_index.shape[1]})"
+
+    def ids(self, position: int) -> list[Id]:
+        """List the items of one customer, best first."""
+        row = self.item_index[position]
+        return self.items.decode(row[row >= 0])
+
+    @classmethod
+    def of(
+        cls, customers: Sequence[Id], rankings: Sequence[Ranking], *, n: int, items: Vocabulary
+    ) -> "Rankings":
+        """Lay single rankings out as columns."""
+        # A fallback may know items that the model does not: they are numbered behind its own.
+        merged = Vocabulary(items.ids)
+        item_index = np.full((len(rankings), n), -1, dtype=np.int32)
+        scores = np.full((len(rankings), n), np.nan)
+        for row, ranking in enumerate(rankings):
+            item_index[row, : len(ranking)] = merged.encode(ranking.items, unknown="add")
+            scores[row, : len(ranking)] = ranking.scores
+        return cls(
+            customers=tuple(customers),
+            items=merged,
+            item_index=item_index,
+            scores=scores,
+            personalised=np.array([r.personalised for r in rankings], dtype=np.bool_),
+            reasons=tuple(r.reason for r in rankings),
+        )
