@@ -60,7 +60,8 @@ def sample_transactions() -> pd.DataFrame:
 
 def days(column: "pd.Series[pd.Timestamp]") -> np.ndarray:
     """Count days since the first day of 2017."""
-    return (column - START).dt.days.to_numpy().astype(np.int16)
+    counted: np.ndarray = (column - START).dt.days.to_numpy().astype(np.int16)
+    return counted
 
 
 def line_arrays(lines: pd.DataFrame) -> dict[str, np.ndarray]:

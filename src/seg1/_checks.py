@@ -56,12 +56,7 @@ def to_us(at: At, *, name: str = "at") -> int:
     86400000000
     """
     if isinstance(at, datetime):
-        if at.utcoffset() is None:
-            raise InvalidArgumentError(
-                f"{name} is a datetime without a time zone; "
-                "write datetime.now(timezone.utc) or at.replace(tzinfo=...)"
-            )
-        return (at - _EPOCH) // _MICROSECOND
+        at = _datetime_us(at, name)
     if isinstance(at, bool) or not isinstance(at, int | np.integer):
         raise InvalidTypeError(
             f"{name} must be an aware datetime or an int of microseconds UTC, "
@@ -70,6 +65,17 @@ def to_us(at: At, *, name: str = "at") -> int:
     if not MIN_US <= at <= MAX_US:
         raise InvalidArgumentError(f"{name} must lie in the years 1 to 9999, got {at} microseconds")
     return int(at)
+
+
+def _datetime_us(at: datetime, name: str) -> int:
+    if at != at:  # noqa: PLR0124  # pandas' NaT is a datetime that differs from itself
+        raise InvalidArgumentError(f"{name} is missing (NaT); leave it out or give a time")
+    if at.utcoffset() is None:
+        raise InvalidArgumentError(
+            f"{name} is a datetime without a time zone; "
+            "write datetime.now(timezone.utc) or at.replace(tzinfo=...)"
+        )
+    return (at - _EPOCH) // _MICROSECOND
 
 
 def check_int(value: int, *, name: str, low: int) -> int:
@@ -90,11 +96,19 @@ def check_at_least(value: float, *, name: str, low: float) -> float:
 
 
 def _checked(value: float, *, name: str, low: float, is_open: bool) -> float:
-    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or value < low or (is_open and value == low):
+    is_number = isinstance(value, int | float | np.integer | np.floating)
+    is_number = is_number and not isinstance(value, bool) and _is_finite(value)
+    if not is_number or value < low or (is_open and value == low):
         sign = ">" if is_open else ">="
         raise InvalidArgumentError(f"{name} must be a finite number {sign} {low:g}, got {value!r}")
     return float(value)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int that no float holds
+        return False
 
 
 def check_choice(value: str, *, name: str, choices: Iterable[str]) -> str:

@@ -2,10 +2,13 @@
 
 The folder holds plain ``.npy`` files, named after their content, and ``manifest.json``. The
 manifest is replaced last and in one step: until then a reader sees the former version, whole.
+Any number of processes may load; one at a time may save.
 """
 
+import contextlib
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
@@ -13,12 +16,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal
+from typing import Annotated, Any, BinaryIO, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from seg1._checks import read_only
 from seg1.errors import DamagedError, InvalidArgumentError
 
 __all__ = ["FORMAT_VERSION", "Saved", "load", "save"]
@@ -35,7 +39,7 @@ class _ArrayEntry(BaseModel):
 
     file: str = Field(pattern=f"^{_ARRAY_FILE.pattern}$")
     dtype: Literal["<f4", "<f8", "<i4", "<i8", "|i1", "|u1", "|b1"]
-    shape: list[int]
+    shape: list[Annotated[int, Field(ge=0)]]
     n_bytes: int = Field(ge=0)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
@@ -90,7 +94,7 @@ def save(
     Raises
     ------
     InvalidArgumentError
-        For a dtype or a name that cannot be kept.
+        For a dtype, a name or a value that cannot be kept.
     OSError
         Where the folder cannot be written. What stood there before stands there still.
 
@@ -105,26 +109,21 @@ def save(
     folder = Path(path)
     is_new = not folder.exists()
     folder.mkdir(exist_ok=True)
+    before = {file.name for file in folder.iterdir()}
     written: list[str] = []
     try:
         entries = {
             name: _write_array(folder, name, array, written) for name, array in arrays.items()
         }
-        body = {
-            "format": "seg1",
-            "format_version": FORMAT_VERSION,
-            "kind": kind,
-            "arrays": entries,
-            "meta": dict(meta),
-        }
-        body["sha256"] = _digest(body)
-        _replace(folder / _MANIFEST, json.dumps(body, indent=1, sort_keys=True).encode())
+        _replace(folder / _MANIFEST, _manifest_text(kind, entries, meta))
     except BaseException:
-        _remove_unnamed(folder, among=written)
+        # An interrupt may come after the manifest took force: what it names stays as well.
+        _remove(folder, set(written) - before - _named(folder))
         if is_new:
-            folder.rmdir()
+            with contextlib.suppress(OSError):  # not empty: the manifest took force
+                folder.rmdir()
         raise
-    _remove_unnamed(folder, among=[file.name for file in folder.iterdir()])
+    _remove(folder, before - {str(entry["file"]) for entry in entries.values()})
 
 
 def load(path: str | PathLike[str], *, kind: str, verify: bool = True) -> Saved:
@@ -147,17 +146,21 @@ def load(path: str | PathLike[str], *, kind: str, verify: bool = True) -> Saved:
     """
     folder = Path(path)
     manifest = _read_manifest(folder)
-    if manifest.format_version != FORMAT_VERSION:
-        raise DamagedError(
-            f"{_MANIFEST} has format version {manifest.format_version}; this seg1 reads "
-            f"{FORMAT_VERSION}: use the seg1 that wrote it, or fit again"
-        )
-    if manifest.kind != kind:
-        raise DamagedError(f"the folder holds a {manifest.kind!r}, not a {kind!r}")
-    arrays = {
-        name: _read_array(folder, entry, verify=verify) for name, entry in manifest.arrays.items()
-    }
-    return Saved(arrays, manifest.meta)
+    while True:
+        if manifest.kind != kind:
+            raise DamagedError(f"the folder holds {manifest.kind!r}, not {kind!r}")
+        try:
+            arrays = {
+                name: _read_array(folder, entry, verify=verify)
+                for name, entry in manifest.arrays.items()
+            }
+        except DamagedError:
+            newer = _read_manifest(folder)
+            if newer.sha256 == manifest.sha256:
+                raise
+            manifest = newer  # saved over while we read: the files of the former one are gone
+        else:
+            return Saved(arrays, manifest.meta)
 
 
 class _Hashing:
@@ -177,7 +180,7 @@ class _Hashing:
 def _write_array(
     folder: Path, name: str, array: NDArray[Any], written: list[str]
 ) -> dict[str, object]:
-    stored = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
+    stored = np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
     if stored.dtype.str not in _DTYPES or not re.fullmatch(r"[a-z0-9_]{1,64}", name):
         raise InvalidArgumentError(f"cannot save array {name!r} of dtype {array.dtype}")
     partial = folder / f".{name}-{secrets.token_hex(8)}.partial"
@@ -212,16 +215,44 @@ def _replace(path: Path, content: bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _remove_unnamed(folder: Path, *, among: list[str]) -> None:
-    """Remove array files that the manifest in force does not name."""
+def _manifest_text(
+    kind: str, entries: Mapping[str, Mapping[str, object]], meta: Mapping[str, Any]
+) -> bytes:
+    body: dict[str, Any] = {
+        "format": "seg1",
+        "format_version": FORMAT_VERSION,
+        "kind": kind,
+        "arrays": entries,
+        "meta": dict(meta),
+    }
     try:
-        named = {entry.file for entry in _read_manifest(folder).arrays.values()}
+        body["sha256"] = _digest(body)
+        text = _as_text(body)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidArgumentError("meta must hold JSON values only") from error
+    if len(text) > _MAX_MANIFEST_BYTES:
+        raise InvalidArgumentError(f"meta must fit into {_MAX_MANIFEST_BYTES} bytes of JSON")
+    return text
+
+
+def _named(folder: Path) -> set[str]:
+    """Give the array files that the manifest in force names."""
+    try:
+        return {entry.file for entry in _read_manifest(folder).arrays.values()}
     except DamagedError:
-        named = set()
-    for name in among:
-        is_ours = _ARRAY_FILE.fullmatch(name) or name.endswith(".partial")
-        if is_ours and name not in named:
-            (folder / name).unlink(missing_ok=True)
+        return set()
+
+
+def _remove(folder: Path, names: set[str]) -> None:
+    for name in names:
+        if _ARRAY_FILE.fullmatch(name) or name.endswith(".partial"):
+            # Windows keeps a file that a reader has mapped: it goes with the next save.
+            with contextlib.suppress(OSError):
+                (folder / name).unlink(missing_ok=True)
+
+
+def _as_text(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body, indent=1, sort_keys=True).encode()
 
 
 def _digest(body: Mapping[str, Any]) -> str:
@@ -240,33 +271,52 @@ def _read_manifest(folder: Path) -> _Manifest:
         raise DamagedError(f"{_MANIFEST} is larger than {_MAX_MANIFEST_BYTES} bytes")
     try:
         body = json.loads(text)
+        _check_version(body)
         manifest = _Manifest.model_validate(body)
-        digest = _digest(body)
+        is_as_written = (_digest(body), _as_text(body)) == (manifest.sha256, text)
     except (ValueError, RecursionError) as error:  # ValidationError and bad JSON are ValueErrors
         kind = "does not have its form" if isinstance(error, ValidationError) else "is no JSON"
         raise DamagedError(f"{_MANIFEST} {kind}") from error
-    if digest != manifest.sha256:
+    if not is_as_written:
         raise DamagedError(f"{_MANIFEST} was changed after it was written")
     return manifest
 
 
+def _check_version(body: object) -> None:
+    """Tell a format of another version from one that is damaged: its form may be another."""
+    version = body.get("format_version") if isinstance(body, dict) else None
+    if type(version) is int and version != FORMAT_VERSION:
+        raise DamagedError(
+            f"{_MANIFEST} has format version {version}; this seg1 reads {FORMAT_VERSION}: "
+            "use the seg1 that wrote it, or fit again"
+        )
+
+
 def _read_array(folder: Path, entry: _ArrayEntry, *, verify: bool) -> NDArray[Any]:
-    path = folder / entry.file
     try:
-        with path.open("rb") as file:
+        with (folder / entry.file).open("rb") as file:
             n_bytes = os.fstat(file.fileno()).st_size
             digest = hashlib.file_digest(file, "sha256").hexdigest() if verify else entry.sha256
-        _check_same((n_bytes, digest), (entry.n_bytes, entry.sha256), entry)
-        # an empty array has no bytes that could be mapped
-        mode: Literal["r"] | None = "r" if 0 not in entry.shape else None
-        array: NDArray[Any] = np.load(path, mmap_mode=mode, allow_pickle=False)
-        _check_same((array.dtype.str, list(array.shape)), (entry.dtype, entry.shape), entry)
+            _check_same((n_bytes, digest), (entry.n_bytes, entry.sha256), entry)
+            return _map_array(file, entry)
     except DamagedError:
         raise
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         raise DamagedError(f"cannot read {entry.file}: {type(error).__name__}") from error
-    array.flags.writeable = False
-    return array
+
+
+def _map_array(file: BinaryIO, entry: _ArrayEntry) -> NDArray[Any]:
+    """Map the array of a .npy whose header says what the manifest says; nothing is parsed."""
+    dtype, shape = np.dtype(entry.dtype), tuple(entry.shape)
+    n_header = max(entry.n_bytes - math.prod(shape) * dtype.itemsize, 0)
+    wanted = f"{{'descr': {entry.dtype!r}, 'fortran_order': False, 'shape': {shape!r}, }}"
+    file.seek(0)
+    header = file.read(n_header)
+    _check_same((header[:6], header[10:].rstrip()), (b"\x93NUMPY", wanted.encode()), entry)
+    if 0 in shape:  # no bytes that could be mapped
+        return read_only(np.empty(shape, dtype))
+    mapped = np.memmap(file, dtype=dtype, mode="r", offset=n_header, shape=shape)
+    return mapped.view(np.ndarray)  # a plain array is quicker to index
 
 
 def _check_same(found: object, wanted: object, entry: _ArrayEntry) -> None:

@@ -70,11 +70,18 @@ def guarded_check(consent_filter: ConsentFilter, customers: Customers, ask: Ask)
     except Exception as error:  # noqa: BLE001  # fail closed: a plug-in may raise anything
         log.warning(
             "consent filter %s failed (%s): %d customers read as unknown",
-            getattr(consent_filter, "name", type(consent_filter).__name__),
+            _name_of(consent_filter),
             type(error).__name__,
             n,
         )
         return Verdicts.uniform(UNKNOWN, Reason.FILTER_FAILED, n=n)
+
+
+def _name_of(consent_filter: ConsentFilter) -> str:
+    try:
+        return str(consent_filter.name)
+    except Exception:  # noqa: BLE001  # a failing name must not break the guard
+        return type(consent_filter).__name__
 
 
 def all_of(*filters: ConsentFilter) -> ConsentFilter:
@@ -135,11 +142,16 @@ def _compose(
 
 def _check_filters(word: str, filters: tuple[ConsentFilter, ...]) -> None:
     for member in filters:
-        if not isinstance(member, ConsentFilter):
+        is_class = isinstance(member, type)
+        if is_class or not isinstance(member, ConsentFilter) or not isinstance(member.name, str):
             raise InvalidTypeError(
                 f"{word} takes filters, objects with a name and check(customers, ask); "
-                f"got {type(member).__name__}"
+                f"got {'the class' if is_class else 'an object of'} {_class_name(member)}"
             )
+
+
+def _class_name(member: object) -> str:
+    return member.__name__ if isinstance(member, type) else type(member).__name__
 
 
 @dataclass(frozen=True, slots=True)

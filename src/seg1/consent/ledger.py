@@ -9,9 +9,9 @@ from typing import Self
 
 import numpy as np
 
-from seg1._checks import to_us
+from seg1._checks import check_choice, to_us
 from seg1._types import At, Id
-from seg1.consent.store import ConsentEvent, ConsentStore, EventKind, MemoryStore, SqliteStore
+from seg1.consent.store import ConsentEvent, ConsentStore, MemoryStore, SqliteStore
 from seg1.consent.verdicts import (
     ALLOW,
     DENY,
@@ -23,7 +23,7 @@ from seg1.consent.verdicts import (
     Verdicts,
 )
 from seg1.errors import InvalidArgumentError, InvalidTypeError
-from seg1.events.vocabulary import as_id
+from seg1.events.vocabulary import MAX_ID_BYTES, as_id, id_problem, plain_id
 
 __all__ = ["ConsentLedger"]
 
@@ -76,6 +76,8 @@ class ConsentLedger:
     ------
     ConsentStoreError
         Where the store cannot be read.
+    InvalidTypeError
+        For something that is no store.
 
     Examples
     --------
@@ -94,6 +96,10 @@ class ConsentLedger:
             store = MemoryStore()
         elif isinstance(store, str | PathLike):
             store = SqliteStore(store)
+        elif not all(hasattr(store, word) for word in ("append", "read", "version", "close")):
+            raise InvalidTypeError(
+                f"store must be a path, a ConsentStore or None, got {type(store).__name__}"
+            )
         self._store: ConsentStore = store
         self._lock = threading.RLock()
         self._words: dict[tuple[Id, str], list[_Word]] = {}
@@ -148,16 +154,11 @@ class ConsentLedger:
         """
         at_us, until_us = to_us(at), to_us(until, name="until")
         from_us = at_us if from_ is None else to_us(from_, name="from_")
-        purposes = list(purposes) if not isinstance(purposes, str) else purposes
-        if _EVERYTHING in purposes:
-            raise InvalidArgumentError(
-                "a grant names its purposes; there is no grant of everything"
-            )
-        if until_us <= max(from_us, at_us):
-            raise InvalidArgumentError(
-                "until must lie after at and from_: the grant is never valid"
-            )
-        self._record(customer, purposes, kind="grant", times=(at_us, from_us, until_us))
+        who = as_id(customer)
+        self.record(
+            ConsentEvent(who, purpose, "grant", at_us, from_us, until_us)
+            for purpose in _several(purposes)
+        )
 
     def withdraw(self, customer: Id, purposes: Iterable[str] | None = None, *, at: At) -> None:
         """Record that a customer no longer permits purposes, from that instant.
@@ -176,8 +177,37 @@ class ConsentLedger:
         ConsentStoreError
             Where it could not be kept; then nothing has changed.
         """
-        everything = (_EVERYTHING,) if purposes is None else purposes
-        self._record(customer, everything, kind="withdraw", times=(to_us(at), 0, 0))
+        who, at_us = as_id(customer), to_us(at)
+        named = [_EVERYTHING] if purposes is None else _several(purposes)
+        self.record(ConsentEvent(who, purpose, "withdraw", at_us) for purpose in named)
+
+    def record(self, events: Iterable[ConsentEvent]) -> None:
+        """Record many events in one write, all or none, as when another system's are taken over.
+
+        Parameters
+        ----------
+        events
+            Grants and withdrawals of any customers, in any order.
+
+        Raises
+        ------
+        InvalidArgumentError, InvalidTypeError
+            For an event that cannot be; then nothing has changed.
+        ConsentStoreError
+            Where they could not be kept; then nothing has changed.
+
+        Examples
+        --------
+        >>> from seg1.consent import ConsentEvent
+        >>> ledger = ConsentLedger()
+        >>> ledger.record([ConsentEvent("ana", "offers", "grant", at_us=0, until_us=9)])
+        >>> ledger.ask("ana", "offers", at=5).allowed
+        True
+        """
+        checked = [_checked(event) for event in events]
+        with self._lock:
+            self._store.append(checked)
+            self._catch_up()
 
     def ask(self, customer: Id, purpose: str, *, at: At) -> Verdict:
         """Answer for one customer and purpose, as of a moment."""
@@ -190,13 +220,11 @@ class ConsentLedger:
         """Answer for many customers: the contract of a `ConsentFilter`."""
         with self._lock:
             self._catch_up()
-            distinct, position = np.unique(customers.codes, return_inverse=True)
-            ids = customers.vocabulary.decode(distinct)
-            answers = [self._verdict(customer, ask.purpose, ask.at_us) for customer in ids]
+            answers = [self._verdict(i, ask.purpose, ask.at_us) for i in customers.ids()]
             epoch = self._epoch
         values = np.fromiter((a.value for a in answers), np.int8, count=len(answers))
         reasons = np.fromiter((a.reason for a in answers), np.int8, count=len(answers))
-        return Verdicts(values[position], reasons[position], epoch)
+        return Verdicts(values, reasons, epoch)
 
     def history(self, customer: Id) -> list[ConsentEvent]:
         """List all that was recorded of one customer, in the order of recording."""
@@ -213,37 +241,21 @@ class ConsentLedger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _record(
-        self,
-        customer: Id,
-        purposes: Iterable[str],
-        *,
-        kind: EventKind,
-        times: tuple[int, int, int],
-    ) -> None:
-        who = as_id(customer)
-        if isinstance(purposes, str):
-            raise InvalidTypeError('purposes must be several, for example ["offers"], not one str')
-        named = list(dict.fromkeys(purposes))
-        if not named or not all(isinstance(p, str) and p for p in named):
-            raise InvalidArgumentError("purposes must be non-empty strings, at least one")
-        with self._lock:
-            self._store.append([ConsentEvent(who, purpose, kind, *times) for purpose in named])
-            self._catch_up()
-
     def _catch_up(self) -> None:
         """Fold what was appended since, by this process or another."""
         version = self._store.version()  # taken first: what comes during the read is read again
         if version == self._version:
             return
         for seq, event in self._store.read(self._last_seq):
-            self._last_seq = seq
             self._fold(event)
+            self._last_seq = seq  # afterwards: an event that cannot be folded is never passed over
         self._version = version
 
     def _fold(self, event: ConsentEvent) -> None:
         words = self._words.setdefault((event.customer, event.purpose), [])
-        new = _Word(event.at_us, event.kind == "grant", event.from_us, event.until_us)
+        # A grant of everything is not ours, whoever wrote it: it counts as a withdrawal.
+        is_grant = event.kind == "grant" and event.purpose != _EVERYTHING
+        new = _Word(event.at_us, is_grant, event.from_us, event.until_us)
         place = bisect_right(words, event.at_us, key=_said_at)
         if place and words[place - 1].at_us == event.at_us:
             folded = words[place - 1].and_(new)
@@ -269,6 +281,38 @@ class ConsentLedger:
             return words[-1]
         place = bisect_right(words, at_us, key=_said_at)
         return words[place - 1] if place else None
+
+
+def _several(purposes: Iterable[str]) -> list[str]:
+    if isinstance(purposes, str) or not isinstance(purposes, Iterable):
+        raise InvalidTypeError(
+            f'purposes must be several, for example ["offers"], got one {type(purposes).__name__}'
+        )
+    named = list(purposes)
+    if not named:
+        raise InvalidArgumentError("purposes must name at least one purpose")
+    return named
+
+
+def _checked(event: ConsentEvent) -> ConsentEvent:
+    """Accept an event that means something, as plain values that any store can keep."""
+    if not isinstance(event, ConsentEvent):
+        raise InvalidTypeError(f"events must be ConsentEvents, got a {type(event).__name__}")
+    who, at_us = as_id(event.customer), to_us(event.at_us, name="at_us")
+    if not isinstance(event.purpose, str) or id_problem(event.purpose) is not None:
+        raise InvalidArgumentError(
+            f"a purpose must be a non-empty str of at most {MAX_ID_BYTES} bytes"
+        )
+    purpose = str(plain_id(event.purpose))
+    check_choice(event.kind, name="kind", choices=("grant", "withdraw"))
+    if event.kind == "withdraw":
+        return ConsentEvent(who, purpose, "withdraw", at_us)
+    from_us, until_us = to_us(event.from_us, name="from_us"), to_us(event.until_us, name="until_us")
+    if purpose == _EVERYTHING:
+        raise InvalidArgumentError("a grant names its purposes; there is no grant of everything")
+    if until_us <= max(from_us, at_us):
+        raise InvalidArgumentError("until must lie after at and from_: the grant is never valid")
+    return ConsentEvent(who, purpose, "grant", at_us, from_us, until_us)
 
 
 def _said_at(word: _Word) -> int:

@@ -79,7 +79,12 @@ class Consent:
     """
 
     def __init__(self, policy: Mapping[tuple[str, str], ConsentFilter]) -> None:
-        for (purpose, stage), consent_filter in policy.items():
+        for key, consent_filter in policy.items():
+            if not isinstance(key, tuple) or len(key) != 2:  # noqa: PLR2004  # a pair
+                raise InvalidTypeError(
+                    f"keys of a policy are (purpose, stage), got a {type(key).__name__}"
+                )
+            purpose, stage = key
             check_choice(stage, name="stage", choices=STAGES)
             if not isinstance(purpose, str) or not purpose:
                 raise InvalidArgumentError(
@@ -167,6 +172,7 @@ class Consent:
 
     def purposes(self, stage: str) -> tuple[str, ...]:
         """Name the purposes that must permit a stage."""
+        check_choice(stage, name="stage", choices=STAGES)
         return tuple(purpose for purpose, _ in self._of_stage[stage])
 
 
@@ -230,9 +236,11 @@ def _ask_all(consent: ConsentDoor, customer: Id, at: At) -> Permits:
     at_us = to_us(at)
     who = Customers.of(customer)
     answers = [consent.check(who, stage=stage, at_us=at_us) for stage in STAGES]
-    bits = sum(1 << i for i, answer in enumerate(answers) if answer.one(0).allowed)
-    reasons = tuple(answer.one(0).reason for answer in answers)
-    return Permits(bits, reasons, max(answer.epoch for answer in answers))
+    verdicts = [answer.one(0) for answer in answers]
+    bits = sum(1 << i for i, verdict in enumerate(verdicts) if verdict.allowed)
+    # The sum, not the largest: it moves with every filter's state, also with the younger one's.
+    epoch = sum(answer.epoch for answer in answers)
+    return Permits(bits, tuple(verdict.reason for verdict in verdicts), epoch)
 
 
 class _OwnRight:

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class ConsentStore(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of files. A closed store raises `ConsentStoreError`."""
+        """Let go of files; where there were any, other calls then raise `ConsentStoreError`."""
         ...
 
 
@@ -116,6 +117,11 @@ _READ = (
 )
 
 
+_BUSY_MS = 5_000
+_OPEN_TRIES = 100
+_OPEN_PAUSE_S = 0.02
+
+
 class SqliteStore:
     """Consent events in an SQLite file that several processes may share.
 
@@ -149,11 +155,7 @@ class SqliteStore:
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         try:
             with _typed("open"):
-                self._connection.execute("pragma journal_mode = wal")
-                self._connection.execute("pragma synchronous = full")
-                self._connection.execute("pragma busy_timeout = 5000")
-                self._connection.execute(_SCHEMA)
-                self._connection.execute(_READ, (0,)).fetchone()
+                _prepare(self._connection)
         except ConsentStoreError:
             self._connection.close()
             raise
@@ -189,11 +191,33 @@ class SqliteStore:
             self._connection.close()
 
 
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.execute(f"pragma busy_timeout = {_BUSY_MS}")
+    for n_left in reversed(range(_OPEN_TRIES)):
+        try:
+            connection.execute("pragma journal_mode = wal")
+            connection.execute("pragma synchronous = full")
+            connection.execute(_SCHEMA)
+            connection.execute(_READ, (0,)).fetchone()
+        except sqlite3.OperationalError as error:
+            # While another process makes the same new file, SQLite says so without waiting.
+            code = getattr(error, "sqlite_errorcode", 0)  # sqlite3's own errors have none
+            if code & 0xFF != sqlite3.SQLITE_BUSY or not n_left:
+                raise
+            time.sleep(_OPEN_PAUSE_S)
+        else:
+            return
+
+
 @contextmanager
 def _typed(verb: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise ConsentStoreError(
-            f"cannot {verb} the consent store: {type(error).__name__}: {error}"
-        ) from error
+        # The cause is left out: where a text cannot be decoded, it quotes the customer's row.
+        raise ConsentStoreError(f"cannot {verb} the consent store: {_words(error)}") from None
+
+
+def _words(error: sqlite3.Error) -> str:
+    is_safe = hasattr(error, "sqlite_errorname") or isinstance(error, sqlite3.ProgrammingError)
+    return f"{type(error).__name__}: {error}" if is_safe else f"{type(error).__name__} in a row"

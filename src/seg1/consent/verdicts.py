@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seg1._checks import read_only
 from seg1._types import Bools, Id, Int8s, Int32s
-from seg1.errors import InvalidTypeError, PluginError
+from seg1.errors import InvalidArgumentError, InvalidTypeError, PluginError
 from seg1.events import Vocabulary
 
 __all__ = ["ALLOW", "DENY", "UNKNOWN", "Ask", "Customers", "Reason", "Verdict", "Verdicts"]
@@ -42,6 +42,9 @@ class Reason(IntEnum):
         return self.name.lower().replace("_", " ")
 
 
+_LAST_REASON = max(Reason)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """What is asked of a filter: whether data may be used for this, at that moment.
@@ -70,17 +73,34 @@ class Customers:
     vocabulary
         The ids behind the codes.
     codes
-        int32, shape (n_customers,). A customer may stand there more than once.
+        int32, shape (n_customers,), each a code of `vocabulary`; read-only. A customer may stand
+        there more than once.
+
+    Raises
+    ------
+    InvalidArgumentError
+        For codes of another dtype or shape, or that the vocabulary never gave out.
     """
 
     vocabulary: Vocabulary
     codes: Int32s
 
+    def __post_init__(self) -> None:
+        codes = np.asarray(self.codes)
+        if codes.dtype != np.int32 or codes.ndim != 1:
+            raise InvalidArgumentError(
+                f"codes must be int32 of one dimension, got {codes.dtype} of {codes.ndim}"
+            )
+        # A filter that looks -1 up in an array would answer for the last customer.
+        if len(codes) and not (codes.min() >= 0 and codes.max() < len(self.vocabulary)):
+            raise InvalidArgumentError(f"codes must lie in [0, {len(self.vocabulary)})")
+        object.__setattr__(self, "codes", read_only(codes))
+
     @classmethod
     def of(cls, *customers: Id) -> "Customers":
         """Make a question about a few ids."""
-        vocabulary = Vocabulary(customers)
-        return cls(vocabulary, vocabulary.encode(customers))
+        vocabulary = Vocabulary()
+        return cls(vocabulary, vocabulary.encode(customers, unknown="add"))
 
     def __len__(self) -> int:
         """Count the customers."""
@@ -176,24 +196,30 @@ class Verdicts:
 
 def meet(parts: Sequence[Verdicts]) -> Verdicts:
     """Take the lowest verdict for each customer; of equal ones the first part's reason is told."""
-    return _pick(parts, np.argmin([part.values for part in parts], axis=0))
+    return parts[0] if len(parts) == 1 else _pick(parts, np.argmin(_table(parts), axis=0))
 
 
 def join(parts: Sequence[Verdicts]) -> Verdicts:
     """Take the highest verdict for each customer; of equal ones the first part's reason is told."""
-    return _pick(parts, np.argmax([part.values for part in parts], axis=0))
+    return parts[0] if len(parts) == 1 else _pick(parts, np.argmax(_table(parts), axis=0))
+
+
+def _table(parts: Sequence[Verdicts]) -> Int8s:
+    return np.stack([part.values for part in parts])  # (n_parts, n_customers)
 
 
 def _pick(parts: Sequence[Verdicts], chosen: NDArray[np.intp]) -> Verdicts:
     columns = np.arange(len(chosen))
     # (n_parts, n_customers) -> (n_customers,)
-    values = np.stack([part.values for part in parts])[chosen, columns]
+    values = _table(parts)[chosen, columns]
     reasons = np.stack([part.reasons for part in parts])[chosen, columns]
     return Verdicts(values, reasons, sum(part.epoch for part in parts))
 
 
 def as_verdicts(answer: object, *, n: int) -> Verdicts:
-    """Check a filter's answer: `Verdicts`, or a plain int8 array of -1, 0 and 1.
+    """Check a filter's answer and copy it: `Verdicts`, or a plain int8 array of -1, 0 and 1.
+
+    A copy, because a filter may write its next answer into the same array.
 
     Raises
     ------
@@ -205,10 +231,14 @@ def as_verdicts(answer: object, *, n: int) -> Verdicts:
     if not isinstance(answer, Verdicts):
         raise PluginError(f"expected Verdicts or an int8 array, got {type(answer).__name__}")
     for name, array in (("values", answer.values), ("reasons", answer.reasons)):
-        if not isinstance(array, np.ndarray) or array.dtype != np.int8 or array.shape != (n,):
-            raise PluginError(f"{name} must be an int8 array of shape ({n},)")
-    if n and not (answer.values.min() >= DENY and answer.values.max() <= ALLOW):
+        # Exactly ndarray: a masked array would hide values that `==` finds again.
+        if type(array) is not np.ndarray or array.dtype != np.int8 or array.shape != (n,):
+            raise PluginError(f"{name} must be a plain int8 array of shape ({n},)")
+    if isinstance(answer.epoch, bool) or not isinstance(answer.epoch, int | np.integer):
+        raise PluginError(f"epoch must be an int, got {type(answer.epoch).__name__}")
+    values, reasons = answer.values.copy(), answer.reasons.copy()
+    if n and not (values.min() >= DENY and values.max() <= ALLOW):
         raise PluginError("values must be -1, 0 or 1")
-    if n and not (answer.reasons.min() >= 0 and answer.reasons.max() <= max(Reason)):
+    if n and not (reasons.min() >= 0 and reasons.max() <= _LAST_REASON):
         raise PluginError("reasons must be codes of seg1.consent.Reason")
-    return Verdicts(read_only(answer.values), read_only(answer.reasons), int(answer.epoch))
+    return Verdicts(read_only(values), read_only(reasons), int(answer.epoch))

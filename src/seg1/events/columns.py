@@ -4,7 +4,7 @@ Every reader returns the values and, per row, the number of a problem (0: none).
 problems is decided once, by the caller, for all columns together.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple, TypeAlias
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from seg1._checks import MAX_US, MIN_US, to_us
 from seg1._types import Float64s, Id, Int8s, Int32s, Int64s
-from seg1.errors import InvalidArgumentError, InvalidTypeError, Seg1Error
-from seg1.events.vocabulary import id_problem
+from seg1.errors import InvalidArgumentError, InvalidTypeError
+from seg1.events.vocabulary import id_problem, plain_id
 
-__all__ = ["IdReader", "Problems", "read_numbers", "read_times"]
+__all__ = ["Column", "IdReader", "Problems", "is_arrow", "read_numbers", "read_times"]
 
 # Any: a column of whatever library the caller uses, and one value of it; none can be trusted.
 Column: TypeAlias = Any
@@ -28,7 +28,8 @@ _NAIVE = (
     'times have no time zone; pass tz=, for example tz="Europe/Madrid" or tz="UTC", '
     "to say which zone they were written in"
 )
-_QUARTER_US = 15 * 60 * 1_000_000  # offsets from UTC change on quarter hours only
+_QUARTER_US = 15 * 60 * 1_000_000  # nearly all changes of an offset fall on a quarter hour
+_OUTSIDE = "time out of the years 1 to 9999"
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
@@ -55,22 +56,22 @@ class IdReader:
 
     def read(self, column: Column) -> tuple[Int32s, Int8s]:
         """Return codes (-1 where an id is bad) and problems, both of shape (n_rows,)."""
-        if _is_arrow(column):
+        if is_arrow(column):
             return self._read_arrow(column)
         values = np.asarray(column)
-        if values.dtype.kind == "f":
-            raise InvalidTypeError(
-                "a column of ids holds floats (pandas makes them of ints with gaps); "
-                "convert it to a nullable int or to str first"
-            )
+        if len(values) and values.dtype.kind not in "iuUTO":  # np.array([]) holds no floats
+            raise _no_ids(values.dtype, is_float=values.dtype.kind == "f")
         return self._read_values(values.tolist())
 
     def _read_arrow(self, column: Column) -> tuple[Int32s, Int8s]:
+        _check_arrow_ids(column.type)
         encoded = column.dictionary_encode()
         # A null among the rows points past the end: at the one entry added for it.
         values = [*encoded.dictionary.to_pylist(), None]
         codes, problems = self._read_values(values)
-        rows = encoded.indices.fill_null(len(values) - 1).to_numpy(zero_copy_only=False)
+        # A small dictionary comes with small indices, in which the added entry has no room.
+        indices = encoded.indices.cast("int64").fill_null(len(values) - 1)
+        rows = indices.to_numpy(zero_copy_only=False)
         return codes[rows], problems[rows]
 
     def _read_values(self, values: Sequence[object]) -> tuple[Int32s, Int8s]:
@@ -82,7 +83,7 @@ class IdReader:
 
     def _code(self, value: Value) -> int:
         if type(value) is not str and type(value) is not int:
-            value = _plain(value)
+            value = plain_id(value)
         # 1.0 and True equal 1 as keys of a dict: only a true str or int is looked up.
         code = self._codes.get(value) if type(value) in (str, int) else -1
         if code is None:
@@ -96,10 +97,21 @@ class IdReader:
         return not self.ids or type(self.ids[0]) is type(value)
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, np.integer):
-        return int(value)
-    return str(value) if isinstance(value, str) else value
+def _check_arrow_ids(kind: Column) -> None:
+    import pyarrow as pa  # noqa: PLC0415  # only where the caller's table has brought it
+
+    held = kind.value_type if pa.types.is_dictionary(kind) else kind
+    is_text = str(held) in ("string", "large_string", "string_view")
+    if not (is_text or pa.types.is_integer(held) or pa.types.is_null(held)):
+        raise _no_ids(held, is_float=pa.types.is_floating(held))
+
+
+def _no_ids(kind: object, *, is_float: bool) -> InvalidTypeError:
+    why = " (pandas makes floats of ints with gaps)" if is_float else ""
+    return InvalidTypeError(
+        f"a column of ids holds {kind}{why}; ids are str or int: convert it to a nullable int or "
+        "to str first"
+    )
 
 
 def read_numbers(column: Column, problems: Problems) -> tuple[Float64s, Int8s]:
@@ -112,11 +124,11 @@ def read_numbers(column: Column, problems: Problems) -> tuple[Float64s, Int8s]:
 
 
 def _numbers(column: Column) -> tuple[Float64s, NDArray[np.bool_]]:
-    if _is_arrow(column):
+    if is_arrow(column):
         missing = column.is_null().to_numpy(zero_copy_only=False)
         column = _cast_arrow_number(column)
     else:
-        column = np.asarray(column)
+        column = _typed(np.asarray(column), np.float64, only={int, float})
         missing = _none(column)
     if column.dtype == object:
         missing = np.fromiter((v is None for v in column), np.bool_, count=len(column))
@@ -130,7 +142,8 @@ def _cast_arrow_number(column: Column) -> NDArray[np.generic]:
     import pyarrow as pa  # noqa: PLC0415  # only where the caller's table has brought it
 
     kind = column.type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    if not (is_number or pa.types.is_null(kind)):
         raise InvalidTypeError(f"a column of numbers holds {kind}; convert it first")
     numbers: NDArray[np.generic] = column.cast(pa.float64(), safe=False).to_numpy(
         zero_copy_only=False
@@ -139,13 +152,25 @@ def _cast_arrow_number(column: Column) -> NDArray[np.generic]:
 
 
 def _as_float(value: object) -> float:
-    if value is None or isinstance(value, bool):
+    is_number = isinstance(value, int | float | Decimal | np.integer | np.floating)
+    if not is_number or isinstance(value, bool):
         return np.nan
-    is_number = isinstance(value, int | float | Decimal | np.number)
     try:
-        return float(value) if is_number else np.nan  # type: ignore[arg-type]  # checked the line above
-    except OverflowError:
-        return np.inf
+        return float(value)  # type: ignore[arg-type]  # a number, as just seen
+    except (OverflowError, ValueError):  # too large for a float, or a signalling NaN
+        return np.nan
+
+
+def _typed(
+    values: NDArray[np.generic], dtype: type[np.generic], *, only: set[type]
+) -> NDArray[np.generic]:
+    """Turn a column of objects that are all of a few plain types into an array of numbers."""
+    if values.dtype != object or not set(map(type, values)) <= only:
+        return values
+    try:
+        return values.astype(dtype)
+    except OverflowError:  # one of them is too large: each is looked at
+        return values
 
 
 class _Ticks(NamedTuple):
@@ -160,7 +185,8 @@ class _Ticks(NamedTuple):
 def read_times(column: Column, problems: Problems, *, tz: str | None) -> tuple[Int64s, Int8s]:
     """Read times as int64 microseconds UTC, with the problem of each row.
 
-    A naive time is read in zone `tz`; where a clock is turned back, as the earlier of the two.
+    A naive time is read in zone `tz`: where a clock is turned back as the earlier of the two, and
+    where it is turned forward with the offset from before.
 
     Raises
     ------
@@ -169,19 +195,21 @@ def read_times(column: Column, problems: Problems, *, tz: str | None) -> tuple[I
     InvalidTypeError
         For a column that holds no times.
     """
-    if not _is_arrow(column):
-        column = np.asarray(column)
+    if not is_arrow(column):
+        column = _typed(np.asarray(column), np.int64, only={int})
+        column = column if len(column) else column.astype(np.int64)
         if column.dtype == object:
             return _read_time_objects(column, problems, zone=_zone(tz))
-    ticks = _arrow_ticks(column) if _is_arrow(column) else _numpy_ticks(column)
+    ticks = _arrow_ticks(column) if is_arrow(column) else _numpy_ticks(column)
     low, high = (bound * ticks.per_second // 1_000_000 for bound in (MIN_US, MAX_US))
     outside = (ticks.values < low) | (ticks.values > high)
-    bad = np.zeros(len(ticks.values), dtype=np.int8)
-    bad[outside] = problems.number("time out of the years 1 to 9999")
-    bad[ticks.missing] = problems.number("missing")
-    us = _to_microseconds(np.where(bad == 0, ticks.values, 0), ticks.per_second)
+    us = _to_microseconds(np.where(outside | ticks.missing, 0, ticks.values), ticks.per_second)
     if ticks.is_naive:
         us = _localise(us, zone=_zone(tz))
+        outside |= (us < MIN_US) | (us > MAX_US)
+    bad = np.zeros(len(us), dtype=np.int8)
+    bad[outside] = problems.number(_OUTSIDE)
+    bad[ticks.missing] = problems.number("missing")
     return us, bad
 
 
@@ -196,8 +224,8 @@ def _numpy_ticks(values: NDArray[np.generic]) -> _Ticks:
         return _Ticks(_as_int64(values), _PER_SECOND["us"], is_naive=False, missing=_none(values))
     if values.dtype.kind != "M":
         raise _no_times(values.dtype)
-    unit = np.datetime_data(values.dtype.str)[0]
-    if unit not in _PER_SECOND:
+    unit, n_units = np.datetime_data(values.dtype.str)
+    if unit not in _PER_SECOND or n_units != 1:
         values, unit = values.astype("datetime64[s]"), "s"
     return _Ticks(
         values.astype(np.int64), _PER_SECOND[unit], is_naive=True, missing=np.isnat(values)
@@ -219,6 +247,9 @@ def _arrow_ticks(column: Column) -> _Ticks:
 
     kind = column.type
     missing = column.is_null().to_numpy(zero_copy_only=False)
+    if pa.types.is_null(kind):
+        column = column.cast(pa.int64())
+        kind = column.type
     if pa.types.is_date(kind):
         column = column.cast(pa.timestamp("ms"))
         kind = column.type
@@ -244,18 +275,22 @@ def _read_time_objects(
     us = np.zeros(len(values), dtype=np.int64)
     bad = np.zeros(len(values), dtype=np.int8)
     for row, value in enumerate(values):
-        if value is None or value != value:  # noqa: PLR0124  # NaT and NaN differ from themselves
+        if _is_missing(value):
             bad[row] = problems.number("missing")
             continue
+        aware = _aware(value, zone)
         try:
-            us[row] = to_us(_aware(value, zone))
+            us[row] = to_us(aware)
         except InvalidTypeError:
             bad[row] = problems.number(f"time is a {type(value).__name__}")
-        except (Seg1Error, OverflowError):
-            if isinstance(value, datetime):
-                raise
-            bad[row] = problems.number("time out of the years 1 to 9999")
+        except InvalidArgumentError:
+            bad[row] = problems.number(_OUTSIDE)
     return us, bad
+
+
+def _is_missing(value: Value) -> bool:
+    is_time = isinstance(value, float | datetime | np.datetime64)
+    return value is None or (is_time and value != value)  # noqa: PLR0124  # so do NaN and NaT
 
 
 def _aware(value: Value, zone: ZoneInfo | None) -> Value:
@@ -275,7 +310,7 @@ def _zone(tz: str | None) -> ZoneInfo | None:
         return None
     try:
         return ZoneInfo(tz)
-    except (KeyError, ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError, TypeError, AttributeError) as error:
         raise InvalidArgumentError(
             f'tz={tz!r} is no time zone known here; write for example "UTC" or "Europe/Madrid" '
             "(on a machine without zone files: pip install tzdata)"
@@ -283,14 +318,18 @@ def _zone(tz: str | None) -> ZoneInfo | None:
 
 
 def _localise(wall_us: Int64s, *, zone: ZoneInfo | None) -> Int64s:
-    """Turn wall-clock microseconds into UTC, one look-up of the zone per quarter hour."""
+    """Turn wall-clock microseconds into UTC, two look-ups of the zone per quarter hour."""
     if zone is None:
         raise InvalidArgumentError(_NAIVE)
     quarters, row_quarter = np.unique(wall_us // _QUARTER_US, return_inverse=True)
-    offset_of: Callable[[int], int] = lambda q: _offset_us(q * _QUARTER_US, zone)  # noqa: E731  # one line
-    offsets = np.fromiter(map(offset_of, quarters.tolist()), np.int64, count=len(quarters))
-    utc_us: Int64s = np.clip(wall_us - offsets[row_quarter], MIN_US, MAX_US)
-    return utc_us
+    starts = (quarters * _QUARTER_US).tolist()
+    first = np.array([_offset_us(us, zone) for us in starts], dtype=np.int64)
+    last = np.array([_offset_us(us + _QUARTER_US - 1, zone) for us in starts], dtype=np.int64)
+    offsets = first[row_quarter]
+    # Local mean times of long ago change within a quarter: its rows are looked up one by one.
+    for row in np.flatnonzero((first != last)[row_quarter]).tolist():
+        offsets[row] = _offset_us(int(wall_us[row]), zone)
+    return wall_us - offsets
 
 
 def _offset_us(wall_us: int, zone: ZoneInfo) -> int:
@@ -299,5 +338,6 @@ def _offset_us(wall_us: int, zone: ZoneInfo) -> int:
     return 0 if offset is None else offset // timedelta(microseconds=1)
 
 
-def _is_arrow(column: Column) -> bool:
+def is_arrow(column: Column) -> bool:
+    """Whether a column is a pyarrow array; asked without importing pyarrow."""
     return type(column).__module__.split(".")[0] == "pyarrow"

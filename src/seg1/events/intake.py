@@ -1,13 +1,14 @@
 """Any table, as chunks of columns: Arrow where it is at hand, else numpy, else rows."""
 
+import contextlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from seg1.errors import BadRowError, InvalidTypeError, MissingColumnError
-from seg1.events.columns import Column
+from seg1.errors import InvalidTypeError, MissingColumnError
+from seg1.events.columns import Column, is_arrow
 
 __all__ = ["Table", "column_chunks", "row_chunks"]
 
@@ -52,17 +53,28 @@ def column_chunks(table: Table, names: Sequence[str]) -> Iterator[list[Column]]:
 
 
 def _arrow_chunks(table: Table, names: Sequence[str], pa: PyArrow) -> Iterator[list[Column]]:
-    if not isinstance(table, pa.Table) and hasattr(table, "columns"):
-        # A frame's other columns may hold what Arrow cannot: only those asked for are converted.
-        _check_names(list(table.columns), names)
-        if hasattr(table, "__getitem__"):
-            table = table[list(dict.fromkeys(names))]
-    reader = pa.RecordBatchReader.from_stream(table)
-    _check_names(reader.schema.names, names)
-    whole = reader.read_all().select(list(dict.fromkeys(names)))
+    try:
+        whole = _arrow_table(table, names, pa)
+    except (pa.ArrowException, OverflowError, UnicodeError):
+        # A column of mixed objects, say: the next rung reads it value by value.
+        yield _whole_columns(table, names)
+        return
     for start in range(0, max(1, whole.num_rows), _CHUNK_ROWS):
         part = whole.slice(start, _CHUNK_ROWS)
         yield [_one_array(part.column(name), pa) for name in names]
+
+
+def _arrow_table(table: Table, names: Sequence[str], pa: PyArrow) -> Table:
+    distinct = list(dict.fromkeys(names))
+    if hasattr(table, "columns") and not isinstance(table, (pa.Table, pa.RecordBatch)):
+        # A frame's other columns may hold what Arrow cannot: only those asked for are converted.
+        _check_names(list(table.columns), names)
+        with contextlib.suppress(TypeError):  # a duckdb relation takes one name only
+            table = table[distinct]
+    reader = pa.RecordBatchReader.from_stream(table)
+    _check_names(reader.schema.names, names)
+    schema = pa.schema([reader.schema.field(name) for name in distinct])
+    return pa.Table.from_batches((batch.select(distinct) for batch in reader), schema)
 
 
 def _one_array(chunked: Column, pa: PyArrow) -> Column:
@@ -73,10 +85,11 @@ def _one_array(chunked: Column, pa: PyArrow) -> Column:
 
 
 def _whole_columns(table: Table, names: Sequence[str]) -> list[Column]:
-    if isinstance(table, str | bytes) or not hasattr(table, "__getitem__"):
+    is_lazy = hasattr(table, "collect")  # polars would raise, after a warning, without the mend
+    if isinstance(table, str | bytes | type) or is_lazy or not hasattr(table, "__getitem__"):
         raise InvalidTypeError(
             f"a table must be a frame, an Arrow table or a mapping of columns, got "
-            f"{type(table).__name__}; for rows use Events.from_rows"
+            f"{type(table).__name__}; for rows use Events.from_rows, and collect a lazy frame"
         )
     known = table.keys() if isinstance(table, Mapping) else getattr(table, "columns", None)
     if known is None:
@@ -93,13 +106,38 @@ def _whole_columns(table: Table, names: Sequence[str]) -> list[Column]:
 
 def _as_column(values: Column, name: str) -> Column:
     if isinstance(values, list | tuple):
-        column = np.empty(len(values), dtype=object)  # np.array would turn mixed kinds into str
-        column[:] = values
-        return column
-    array = np.asarray(values)
+        # np.array would turn mixed kinds into str, and lists into a second dimension.
+        return np.fromiter(values, dtype=object, count=len(values))
+    if is_arrow(values):
+        return _own_arrow(values, name)
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError):
+        # The cause is left out: a library may print the column, and so ids, into its error.
+        raise InvalidTypeError(
+            f"column {name!r} is a {type(values).__name__} that numpy cannot read"
+        ) from None
     if array.ndim != 1:
         raise InvalidTypeError(f"column {name!r} must have one dimension, has {array.ndim}")
+    if getattr(getattr(values, "dtype", None), "time_zone", None) is not None:
+        # polars gives numpy the clock of UTC and leaves the zone behind: naive, it would be wrong.
+        return _microseconds(array)
     return array
+
+
+def _own_arrow(values: Column, name: str) -> Column:
+    import pyarrow as pa  # noqa: PLC0415  # only where the caller's table has brought it
+
+    if not isinstance(values, (pa.Array, pa.ChunkedArray)):
+        raise InvalidTypeError(f"column {name!r} is a pyarrow {type(values).__name__}, no array")
+    return _one_array(pa.chunked_array([values]) if isinstance(values, pa.Array) else values, pa)
+
+
+def _microseconds(array: Column) -> Column:
+    column = np.full(len(array), None, dtype=object)
+    known = ~np.isnat(array)
+    column[known] = array[known].astype("datetime64[us]").astype(np.int64)
+    return column
 
 
 def _check_names(known: Sequence[str], names: Sequence[str]) -> None:
@@ -107,7 +145,7 @@ def _check_names(known: Sequence[str], names: Sequence[str]) -> None:
         if list(known).count(name) > 1:
             raise MissingColumnError(f"the table has column {name!r} more than once")
         if name not in known:
-            some = ", ".join(repr(n) for n in list(known)[:12])
+            some = ", ".join(repr(n) for n in list(known)[:12]) or "none"
             raise MissingColumnError(f"the table has no column {name!r}; it has {some}")
 
 
@@ -119,23 +157,26 @@ def row_chunks(
     Raises
     ------
     InvalidTypeError
-        For a row that is no mapping.
-    BadRowError
-        For a row without one of the fields.
+        For a row that is no mapping, or for something that is no iterable of rows.
     """
-    numbered = enumerate(rows)
-    is_first = True  # no rows at all are a table too: an empty one
-    while (chunk := list(itertools.islice(numbered, _ROWS_AT_ONCE))) or is_first:
-        is_first = False
-        columns = [np.empty(len(chunk), dtype=object) for _ in names]
-        for position, (row_number, row) in enumerate(chunk):
-            if not isinstance(row, Mapping):
-                raise InvalidTypeError(
-                    f"row {row_number} is a {type(row).__name__}; rows are mappings of column "
-                    "name to value"
-                )
-            for column, name in zip(columns, names, strict=True):
-                if name not in row:
-                    raise BadRowError(row_number, column=name, reason="the field is not there")
-                column[position] = row[name]
-        yield columns
+    if not isinstance(rows, Iterable):
+        raise InvalidTypeError(f"rows must be an iterable of mappings, got {type(rows).__name__}")
+    stream = iter(rows)
+    n_before = 0
+    # No rows at all are a table too: an empty one.
+    while (chunk := list(itertools.islice(stream, _ROWS_AT_ONCE))) or not n_before:
+        _check_mappings(chunk, n_before)
+        # A field that is not there reads like one that holds None: as missing.
+        yield [_as_column([row.get(name) for row in chunk], name) for name in names]
+        if not chunk:
+            return
+        n_before += len(chunk)
+
+
+def _check_mappings(chunk: Sequence[object], n_before: int) -> None:
+    for position, row in enumerate(chunk):
+        if type(row) is not dict and not isinstance(row, Mapping):
+            raise InvalidTypeError(
+                f"row {n_before + position} is a {type(row).__name__}; rows are mappings of "
+                "column name to value"
+            )

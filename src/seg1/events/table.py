@@ -1,6 +1,6 @@
 """`Events`: the table that everything else is built from."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from seg1._checks import check_choice, read_only
-from seg1._types import Bools, Float64s, Int8s, Int32s, Int64s
-from seg1.errors import BadRowError, InvalidArgumentError
+from seg1._types import Bools, Float64s, Id, Int8s, Int32s, Int64s
+from seg1.errors import BadRowError, InvalidArgumentError, InvalidTypeError
 from seg1.events.columns import Column, IdReader, Problems, read_numbers, read_times
 from seg1.events.intake import Table, column_chunks, row_chunks
 from seg1.events.vocabulary import Vocabulary, first_appearance
@@ -87,7 +87,8 @@ class Events:
         value
             Name of a column of finite numbers; without it every event has value 1.
         kind
-            Name of a column of kinds ("view", "purchase"); without it all are of one kind.
+            Name of a column of kinds ("view", "purchase"), names or ints; without it all events
+            are of one kind.
         tz
             Zone of naive times, for example "Europe/Madrid". Naive times are refused without it.
         bad_rows
@@ -128,7 +129,8 @@ class Events:
     ) -> "Events":
         """Read events from an iterable of mappings, such as a generator of messages.
 
-        The parameters are those of `from_table`; `rows` is read once, in chunks.
+        The parameters are those of `from_table`; `rows` is read once, in chunks. A field that a
+        row does not have is missing.
 
         Examples
         --------
@@ -203,7 +205,9 @@ def _read(
     n_before = 0
     for chunk in chunks:
         read = [
-            _read_column(column, role, ids=ids, problems=problems, tz=tz)
+            _read_column(
+                column, role, name=columns.of_role[role], ids=ids, problems=problems, tz=tz
+            )
             for column, role in zip(chunk, columns.roles, strict=True)
         ]
         bad = [problem for _, problem in read]
@@ -221,13 +225,17 @@ def _read_column(
     column: Column,
     role: str,
     *,
+    name: str,
     ids: dict[str, IdReader],
     problems: Problems,
     tz: str | None,
 ) -> tuple[Any, Int8s]:
-    if role == "time":
-        return read_times(column, problems, tz=tz)
-    return read_numbers(column, problems) if role == "value" else ids[role].read(column)
+    try:
+        if role == "time":
+            return read_times(column, problems, tz=tz)
+        return read_numbers(column, problems) if role == "value" else ids[role].read(column)
+    except (InvalidArgumentError, InvalidTypeError) as error:
+        raise type(error)(f"column {name!r}: {error}") from error
 
 
 def _first_bad_row(
@@ -265,17 +273,14 @@ def _assemble(
         coded_like.customers.encode(ids["customer"].ids[:1], unknown="ignore")
         coded_like.items.encode(ids["item"].ids[:1], unknown="ignore")
     # Ids that only dropped rows held leave no trace: codes are given to the rows that stay.
-    customers, customer_index = _recode(
-        whole["customer"], ids["customer"], coded_like.customers if coded_like else None
-    )
-    items, item_index = _recode(
-        whole["item"], ids["item"], coded_like.items if coded_like else None
-    )
-    kinds = Vocabulary(coded_like.kinds if coded_like else ()) if "kind" in whole else None
-    if kinds is not None:
-        kinds, kind_index = _recode(whole["kind"], ids["kind"], kinds)
-    else:
-        kind_index = np.zeros(n_events, dtype=np.int32)
+    customers = Vocabulary() if coded_like is None else coded_like.customers
+    items = Vocabulary() if coded_like is None else coded_like.items
+    kinds = Vocabulary(() if coded_like is None else coded_like.kinds)
+    customer_index = _recode(whole["customer"], ids["customer"].ids, grows=customers)
+    item_index = _recode(whole["item"], ids["item"].ids, grows=items)
+    kind_index = np.zeros(n_events, dtype=np.int32)
+    if "kind" in whole:
+        kind_index = _recode(whole["kind"], [str(kind) for kind in ids["kind"].ids], grows=kinds)
     return Events(
         customers=customers,
         items=items,
@@ -284,14 +289,13 @@ def _assemble(
         time_us=read_only(whole["time"]),
         value=read_only(whole.get("value", np.ones(n_events))),
         kind_index=read_only(kind_index),
-        kinds=tuple(map(str, kinds.ids)) if kinds is not None else ("event",),
+        kinds=tuple(map(str, kinds.ids)) if "kind" in whole else ("event",),
         dropped=MappingProxyType(dropped),
     )
 
 
-def _recode(codes: Int32s, reader: IdReader, grows: Vocabulary | None) -> tuple[Vocabulary, Int32s]:
-    vocabulary = Vocabulary() if grows is None else grows
-    order = first_appearance(codes, len(reader.ids))
-    final = np.full(len(reader.ids), -1, dtype=np.int32)
-    final[order] = vocabulary.encode([reader.ids[code] for code in order], unknown="add")
-    return vocabulary, final[codes]
+def _recode(codes: Int32s, ids: Sequence[Id], *, grows: Vocabulary) -> Int32s:
+    order = first_appearance(codes, len(ids))
+    final = np.full(len(ids), -1, dtype=np.int32)
+    final[order] = grows.encode([ids[code] for code in order.tolist()], unknown="add")
+    return final[codes]

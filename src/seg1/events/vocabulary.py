@@ -18,7 +18,15 @@ from seg1.errors import (
     WrongIdTypeError,
 )
 
-__all__ = ["MAX_ID_BYTES", "IdKind", "Vocabulary", "as_id", "first_appearance", "id_problem"]
+__all__ = [
+    "MAX_ID_BYTES",
+    "IdKind",
+    "Vocabulary",
+    "as_id",
+    "first_appearance",
+    "id_problem",
+    "plain_id",
+]
 
 IdKind: TypeAlias = Literal["str", "int"]
 
@@ -38,7 +46,7 @@ def id_problem(value: object) -> str | None:
     if isinstance(value, str):
         return _string_problem(value)
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
-        return None if _INT64[0] <= value <= _INT64[1] else "id does not fit into int64"
+        return None if _INT64[0] <= int(value) <= _INT64[1] else "id does not fit into int64"
     return "missing" if value is None else f"id is a {type(value).__name__}; ids are str or int"
 
 
@@ -52,13 +60,27 @@ def _string_problem(value: str) -> str | None:
     return f"id is longer than {MAX_ID_BYTES} bytes" if n_bytes > MAX_ID_BYTES else None
 
 
+def plain_id(value: object) -> object:
+    """Take the plain str or int out of a subclass of one (an enum, a numpy scalar).
+
+    Examples
+    --------
+    >>> plain_id(np.int64(7)), plain_id(np.str_("a")), plain_id(None)
+    (7, 'a', None)
+    """
+    if isinstance(value, str):
+        return str.__str__(value)  # str() of an enum would give its name, not its value
+    is_int = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return int(value) if is_int else value  # type: ignore[call-overload]  # an int, as just seen
+
+
 def as_id(value: object) -> Id:
     """Accept one id as a plain str or int; raise without showing it."""
     if type(value) is str and value and value.isascii() and len(value) <= MAX_ID_BYTES:
         return value  # the hot path: nothing else to look at
     problem = id_problem(value)
     if problem is None:
-        return str(value) if isinstance(value, str) else int(value)  # type: ignore[call-overload]  # id_problem has seen that it is an int
+        return plain_id(value)  # type: ignore[return-value]  # id_problem has seen what it is
     if isinstance(value, str | int | np.integer) and not isinstance(value, bool):
         raise InvalidArgumentError(problem)
     raise InvalidTypeError(f"id must be a str or an int, got {type(value).__name__}")
@@ -105,7 +127,8 @@ class Vocabulary:
     Raises
     ------
     InvalidTypeError, InvalidArgumentError
-        For an id that is no str or int, is empty, or is longer than 256 bytes.
+        For an id that is no str or int, is empty, or is longer than 256 bytes; or for one str
+        in the place of several ids.
     WrongIdTypeError
         For str and int in one vocabulary.
 
@@ -186,6 +209,8 @@ class Vocabulary:
             Where an id is of the other kind. Nothing is added then.
         """
         check_choice(unknown, name="unknown", choices=("error", "ignore", "add"))
+        if isinstance(ids, str):  # its letters would become ids
+            raise InvalidTypeError("ids must be several, got one str; write [id]")
         plain = [as_id(value) for value in ids]
         if unknown == "add":
             self._add(plain)
@@ -208,16 +233,24 @@ class Vocabulary:
         InvalidArgumentError
             For a code that was never given out.
         """
-        numbers = np.asarray(codes, dtype=np.int64).tolist()
+        numbers = codes.tolist() if isinstance(codes, np.ndarray) else list(codes)
         ids = self._ids
         if numbers and not (min(numbers) >= 0 and max(numbers) < len(ids)):
             raise InvalidArgumentError(f"codes must lie in [0, {len(ids)})")
         return [ids[code] for code in numbers]
 
     def take(self, codes: NDArray[np.integer]) -> "Vocabulary":
-        """Build a new vocabulary of some ids, in the order given, with codes from 0."""
+        """Build a new vocabulary of some ids, in the order given, with codes from 0.
+
+        Raises
+        ------
+        InvalidArgumentError
+            For a code that was never given out, or that stands there twice.
+        """
         taken = Vocabulary()
         taken._extend(self.decode(codes))  # ids that were checked when they came
+        if len(taken._codes) != len(taken):
+            raise InvalidArgumentError("codes must be distinct: a vocabulary holds an id once")
         return taken
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
@@ -241,9 +274,14 @@ class Vocabulary:
         ids: Sequence[Id]
         if f"{prefix}_ids" in arrays:
             ids = arrays[f"{prefix}_ids"].tolist()
-        else:
+        elif f"{prefix}_utf8" in arrays and f"{prefix}_offsets" in arrays:
             ids = _split_utf8(arrays[f"{prefix}_utf8"], arrays[f"{prefix}_offsets"])
-        vocabulary = cls(ids)
+        else:
+            raise DamagedError(f"the arrays of the {prefix} vocabulary are missing")
+        try:
+            vocabulary = cls(ids)
+        except (InvalidArgumentError, InvalidTypeError) as error:
+            raise DamagedError(f"the {prefix} vocabulary holds what is no id: {error}") from error
         if len(vocabulary) != len(ids):
             raise DamagedError(f"the {prefix} vocabulary holds an id twice")
         return vocabulary
@@ -277,11 +315,12 @@ class Vocabulary:
 
 
 def _split_utf8(blob: NDArray[np.generic], ends: NDArray[np.generic]) -> list[str]:
-    offsets = ends.tolist()
     text = blob.tobytes()
-    if offsets[:1] != [0] or offsets[-1] != len(text):
+    offsets = ends.tolist() if ends.dtype.kind == "i" and ends.ndim == 1 else []
+    if offsets[:1] != [0] or offsets[-1] != len(text) or offsets != sorted(offsets):
         raise DamagedError("the offsets of a vocabulary do not fit its text")
     try:
         return [text[a:b].decode() for a, b in pairwise(offsets)]
-    except UnicodeDecodeError as error:
-        raise DamagedError("the text of a vocabulary is not UTF-8") from error
+    except UnicodeDecodeError:
+        # The cause is left out: it holds the text, and so an id.
+        raise DamagedError("the text of a vocabulary is not UTF-8") from None

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array
 
 from seg1._checks import DAY_US, check_at_least, check_choice, check_int, check_number, to_us
 from seg1._types import At, Bools, Float64s, Int8s, Int32s, Int64s
@@ -36,8 +35,8 @@ class InteractionMatrixBuilder:
         Weight of each kind of event, >= 0; a kind not listed weighs 1, a kind of weight 0 is left
         out.
     transform
-        What is made of an event's value: "log1p", "identity", or "ignore" (every event counts 1).
-        With the first two, events of value <= 0 are left out.
+        What is made of an event's value: "log1p", "identity", or "count": every event counts 1.
+        Events of value <= 0 (returns, cancellations) are left out, whatever the transform.
     half_life_days
         Days after which an event counts half, > 0; None for no decay.
     combine
@@ -52,7 +51,7 @@ class InteractionMatrixBuilder:
     >>> import seg1
     >>> table = {"customer": ["ana", "ana", "bo"], "item": [7, 8, 7], "time": [0, 0, 0]}
     >>> events = seg1.Events.from_table(table)
-    >>> builder = seg1.InteractionMatrixBuilder(half_life_days=90, transform="ignore")
+    >>> builder = seg1.InteractionMatrixBuilder(half_life_days=90, transform="count")
     >>> interactions = builder.build(events, consent=seg1.ConsentNotNeeded("an example"), at=0)
     >>> interactions.weights.toarray()
     array([[1., 1.],
@@ -60,7 +59,7 @@ class InteractionMatrixBuilder:
     """
 
     kind_weights: Mapping[str, float] = field(default_factory=dict)
-    transform: Literal["log1p", "identity", "ignore"] = "log1p"
+    transform: Literal["log1p", "identity", "count"] = "log1p"
     half_life_days: float | None = None
     combine: Literal["sum", "max", "last"] = "sum"
     compress: Literal["none", "log1p"] = "none"
@@ -68,16 +67,23 @@ class InteractionMatrixBuilder:
     min_items_per_customer: int = 1
 
     def __post_init__(self) -> None:
-        check_choice(self.transform, name="transform", choices=("log1p", "identity", "ignore"))
+        check_choice(self.transform, name="transform", choices=("log1p", "identity", "count"))
         check_choice(self.combine, name="combine", choices=("sum", "max", "last"))
         check_choice(self.compress, name="compress", choices=("none", "log1p"))
-        check_int(self.min_customers_per_item, name="min_customers_per_item", low=1)
-        check_int(self.min_items_per_customer, name="min_items_per_customer", low=1)
+        # A copy, so that it is nobody else's to change; and plain numbers, which JSON can keep.
+        plain: dict[str, object] = {
+            "kind_weights": _checked_kind_weights(self.kind_weights),
+            **{
+                name: check_int(getattr(self, name), name=name, low=1)
+                for name in ("min_customers_per_item", "min_items_per_customer")
+            },
+        }
         if self.half_life_days is not None:
-            check_number(self.half_life_days, name="half_life_days", above=0)
-        for kind, weight in self.kind_weights.items():
-            check_at_least(weight, name=f"kind_weights[{kind!r}]", low=0)
-        object.__setattr__(self, "kind_weights", dict(self.kind_weights))  # nobody else's to change
+            plain["half_life_days"] = check_number(
+                self.half_life_days, name="half_life_days", above=0
+            )
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
 
     def build(self, events: Events, *, consent: ConsentDoor, at: At) -> Interactions:
         """Build the matrix of those who permit it.
@@ -104,34 +110,40 @@ class InteractionMatrixBuilder:
         if not isinstance(events, Events):
             raise InvalidTypeError(f"events must be seg1.Events, got {type(events).__name__}")
         verdict = _ask(events, check_consent(consent), at_us=to_us(at))
-        rows = _Rows.of(events)
         dropped: dict[str, int] = {}
-        for number in np.unique(verdict.reasons[verdict.reasons > 0]):
-            reason = f"consent: {Reason(int(number)).words}"
-            is_other = verdict.reasons[rows.customer_index] != number
-            rows = rows.keep(is_other, dropped, reason)
-        rows = rows.keep(rows.time_us <= to_us(at), dropped, "later than the reference time")
-        if self.transform != "ignore":
-            rows = rows.keep(rows.value > 0, dropped, "value is not above 0")
-        weight = self._weigh(rows, events.kinds, at_us=to_us(at))
-        rows = rows.with_value(weight).keep(weight > 0, dropped, "kind weighs 0")
-        rows = rows.keep(rows.value >= _LEAST_WEIGHT, dropped, f"weight below {_LEAST_WEIGHT:g}")
-        rows = rows.keep(rows.value <= _MOST_WEIGHT, dropped, f"weight above {_MOST_WEIGHT:g}")
-        rows = self._apply_minimum_counts(rows, dropped)
+        rows = self._select(events, verdict, dropped, at_us=to_us(at))
         if not len(rows.value):
             told = ", ".join(f"{reason}: {n}" for reason, n in dropped.items()) or "no events"
             raise NoInteractionsError(f"no interaction is left ({told})")
         return self._assemble(events, rows, verdict=verdict, dropped=dropped, at_us=to_us(at))
 
-    def _weigh(self, rows: "_Rows", kinds: tuple[str, ...], *, at_us: int) -> Float64s:
-        of_kind = np.array([self.kind_weights.get(kind, 1.0) for kind in kinds] or [1.0])
+    def _select(
+        self, events: Events, verdict: "_TrainVerdict", dropped: dict[str, int], *, at_us: int
+    ) -> "_Rows":
+        """Leave out what may not or need not be in the matrix, and count it by reason."""
+        rows = _Rows.of(events)
+        for number in np.unique(verdict.reasons[verdict.reasons > 0]):
+            reason = f"consent: {Reason(int(number)).words}"
+            is_other = verdict.reasons[rows.customer_index] != number
+            rows = rows.keep(is_other, dropped, reason)
+        rows = rows.keep(rows.time_us <= at_us, dropped, "later than the reference time")
+        rows = rows.keep(rows.value > 0, dropped, "value is not above 0")
+        of_kind = np.array([self.kind_weights.get(kind, 1.0) for kind in events.kinds])
+        rows = rows.keep(of_kind[rows.kind_index] > 0, dropped, "kind weighs 0")
+        rows = rows.with_value(self._weigh(rows, of_kind, at_us=at_us))
+        rows = rows.keep(rows.value >= _LEAST_WEIGHT, dropped, f"weight below {_LEAST_WEIGHT:g}")
+        rows = rows.keep(rows.value <= _MOST_WEIGHT, dropped, f"weight above {_MOST_WEIGHT:g}")
+        return self._apply_minimum_counts(rows, dropped)
+
+    def _weigh(self, rows: "_Rows", of_kind: Float64s, *, at_us: int) -> Float64s:
         weight: Float64s = of_kind[rows.kind_index]
-        if self.transform != "ignore":
-            weight = weight * (np.log1p(rows.value) if self.transform == "log1p" else rows.value)
-        if self.half_life_days is not None:
-            age_days = (at_us - rows.time_us) / DAY_US
-            # Floored, so that age alone never reads as a kind that weighs nothing.
-            weight = weight * np.maximum(np.exp2(-age_days / self.half_life_days), 1e-300)
+        with np.errstate(over="ignore", under="ignore"):  # both are left out, and counted
+            if self.transform != "count":
+                value = np.log1p(rows.value) if self.transform == "log1p" else rows.value
+                weight = weight * value
+            if self.half_life_days is not None:
+                age_days = (at_us - rows.time_us) / DAY_US
+                weight = weight * np.exp2(-age_days / self.half_life_days)
         return weight
 
     def _apply_minimum_counts(self, rows: "_Rows", dropped: dict[str, int]) -> "_Rows":
@@ -170,6 +182,8 @@ class InteractionMatrixBuilder:
         new_customer = _inverse(customer_order, rows.n_customers)[pairs.customer_index]
         new_item = _inverse(item_order, rows.n_items)[pairs.item_index]
         shape = (len(customer_order), len(item_order))
+        from scipy.sparse import coo_array  # noqa: PLC0415  # a fifth of a second, when first used
+
         weights = coo_array((weight.astype(np.float32), (new_customer, new_item)), shape).tocsr()
         weights.sort_indices()
         return Interactions(
@@ -187,6 +201,15 @@ class InteractionMatrixBuilder:
                 excluded=verdict.excluded,
             ),
         )
+
+
+def _checked_kind_weights(kind_weights: object) -> dict[str, float]:
+    if not isinstance(kind_weights, Mapping) or not all(isinstance(k, str) for k in kind_weights):
+        raise InvalidTypeError('kind_weights must map kinds to numbers, as in {"view": 0.2}')
+    return {
+        kind: check_at_least(weight, name=f"kind_weights[{kind!r}]", low=0)
+        for kind, weight in kind_weights.items()
+    }
 
 
 class _TrainVerdict(NamedTuple):

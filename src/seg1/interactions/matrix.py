@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from seg1._checks import read_only
 from seg1._types import Float32s, Int32s
@@ -14,6 +13,8 @@ from seg1.errors import DamagedError
 from seg1.events import Vocabulary
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
     from seg1.interactions.builder import InteractionMatrixBuilder
 
 __all__ = ["Interactions", "Provenance"]
@@ -67,7 +68,7 @@ class Interactions:
         Where it came from.
     """
 
-    weights: csr_array[np.float32, tuple[int, int]]
+    weights: "csr_array[np.float32, tuple[int, int]]"
     customers: Vocabulary
     items: Vocabulary
     builder: "InteractionMatrixBuilder"
@@ -128,6 +129,8 @@ class Interactions:
         items = Vocabulary.from_arrays(arrays, "items")
         parts = [arrays[f"weights_{part}"] for part in ("data", "indices", "indptr")]
         _check_csr(*parts, n_rows=len(customers), n_columns=len(items))
+        from scipy.sparse import csr_array  # noqa: PLC0415  # a fifth of a second
+
         weights = csr_array((parts[0], parts[1], parts[2]), shape=(len(customers), len(items)))
         provenance = dict(meta["provenance"])
         provenance["purposes"] = tuple(provenance["purposes"])
@@ -141,8 +144,8 @@ class Interactions:
 
 
 def freeze(
-    weights: csr_array[np.float32, tuple[int, int]],
-) -> csr_array[np.float32, tuple[int, int]]:
+    weights: "csr_array[np.float32, tuple[int, int]]",
+) -> "csr_array[np.float32, tuple[int, int]]":
     """Make the arrays of a sparse matrix read-only."""
     weights.data = read_only(weights.data)
     weights.indices = read_only(weights.indices)
@@ -159,12 +162,15 @@ def _check_csr(
     n_columns: int,
 ) -> None:
     is_whole = (
-        len(indptr) == n_rows + 1
+        data.dtype == np.float32
+        and indices.dtype == np.int32
+        and indptr.dtype.kind == "i"
+        and len(indptr) == n_rows + 1
         and indptr[0] == 0
         and indptr[-1] == len(indices) == len(data)
         and bool((np.diff(indptr) >= 0).all())
         and (not len(indices) or (indices.min() >= 0 and indices.max() < n_columns))
-        and bool(np.isfinite(data).all())
+        and bool((np.isfinite(data) & (data > 0)).all())
     )
     if not is_whole:
         raise DamagedError("the weights of the matrix do not fit its vocabularies")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
@@ -70,13 +69,17 @@ class ALS:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_int(self.factors, name="factors", low=1)
-        check_number(self.alpha, name="alpha", above=0)
-        check_number(self.regularization, name="regularization", above=0)
-        check_at_least(self.nu, name="nu", low=0)
+        plain = {
+            "factors": check_int(self.factors, name="factors", low=1),
+            "alpha": check_number(self.alpha, name="alpha", above=0),
+            "regularization": check_number(self.regularization, name="regularization", above=0),
+            "nu": check_at_least(self.nu, name="nu", low=0),
+            "iterations": check_int(self.iterations, name="iterations", low=1),
+            "seed": check_int(self.seed, name="seed", low=0),
+        }
         check_choice(self.confidence, name="confidence", choices=("linear", "raw"))
-        check_int(self.iterations, name="iterations", low=1)
-        check_int(self.seed, name="seed", low=0)
+        for name, value in plain.items():  # numpy's own numbers could not be saved as JSON
+            object.__setattr__(self, name, value)
 
     def confidence_of(self, weights: Float32s) -> Float64s:
         """Turn weights into confidences, float64, of the same shape."""
@@ -126,6 +129,8 @@ class ALS:
         self, interactions: Interactions, *, show_progress: bool
     ) -> tuple["_Side", Float32s]:
         n_customers, n_items = interactions.shape
+        from scipy.sparse import csr_matrix  # noqa: PLC0415  # a fifth of a second, when first used
+
         confidence = csr_matrix(interactions.weights, dtype=np.float32)
         confidence.data = self.confidence_of(interactions.weights.data).astype(np.float32)
         customers = _Side.of(confidence, self.penalty(n_other=n_items))

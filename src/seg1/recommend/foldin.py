@@ -9,7 +9,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import lapack
 
 from seg1._types import Float32s, Float64s
 
@@ -82,8 +81,14 @@ def fold_in(
     array([0.75, 0.  ])
     """
     Y_S = item_factors.astype(np.float64)
-    b = confidence @ Y_S  # (n_events,) @ (n_events, n_factors) -> (n_factors,)
-    return _solve(Y_S, confidence, b, gram_diagonal + penalty)
+    d = gram_diagonal + penalty
+    if _is_small(confidence, n_factors=len(d)):
+        B, inner = _small_system(Y_S, confidence, d)
+        # Woodbury and push-through: A^-1 Y_S' c = B' inner^-1 (c / (c - 1)); nothing cancels.
+        factors: Float64s = B.T @ _positive_solve(inner, confidence / (confidence - 1.0))
+        return factors
+    # (n_events,) @ (n_events, n_factors) -> (n_factors,)
+    return _positive_solve(_whole_system(Y_S, confidence, d), confidence @ Y_S)
 
 
 def influence(
@@ -114,26 +119,39 @@ def influence(
     Y_S = item_factors.astype(np.float64)
     targets = target_factors.astype(np.float64)
     d = gram_diagonal + penalty
-    # (n_targets, n_factors): A^-1 y_i for each target, A being symmetric
-    solved = np.stack([_solve(Y_S, confidence, y, d) for y in targets])
-    return (solved @ Y_S.T) * confidence
+    if _is_small(confidence, n_factors=len(d)):
+        B, inner = _small_system(Y_S, confidence, d)
+        # (n_events, n_targets): Y_S A^-1 y_i (c - 1), as in `fold_in`
+        parts: Float64s = _positive_solve(inner, B @ targets.T)
+        return parts.T * (confidence / (confidence - 1.0))
+    # (n_factors, n_targets): A^-1 y_i for each target, A being symmetric
+    solved: Float64s = _positive_solve(_whole_system(Y_S, confidence, d), targets.T)
+    return (solved.T @ Y_S.T) * confidence
 
 
-def _solve(Y_S: Float64s, c: Float64s, b: Float64s, d: Float64s) -> Float64s:
-    """Solve ``(diag(d) + Y_S' diag(c - 1) Y_S) u = b``."""
-    if len(c) <= _WOODBURY_UP_TO and (not len(c) or c.min() > 1):
-        # Woodbury: u = D b - B' (C^-1 + B Y_S')^-1 B b with D = diag(1/d), B = Y_S D, C = diag(c-1)
-        B = Y_S / d
-        inner = B @ Y_S.T
-        inner.flat[:: len(c) + 1] += 1.0 / (c - 1.0)
-        u: Float64s = b / d
-        return u - B.T @ _positive_solve(inner, B @ b) if len(c) else u
+def _is_small(c: Float64s, *, n_factors: int) -> bool:
+    """Whether a system of the size of the history is faster, and possible: every c > 1."""
+    return 0 < len(c) <= min(_WOODBURY_UP_TO, n_factors) and bool(c.min() > 1.0)
+
+
+def _small_system(Y_S: Float64s, c: Float64s, d: Float64s) -> tuple[Float64s, Float64s]:
+    """Give B = Y_S diag(1/d) and ``diag(1 / (c - 1)) + B Y_S'``, of n_events rows."""
+    B = Y_S / d
+    inner = B @ Y_S.T
+    inner.flat[:: len(c) + 1] += 1.0 / (c - 1.0)
+    return B, inner
+
+
+def _whole_system(Y_S: Float64s, c: Float64s, d: Float64s) -> Float64s:
+    """Give ``diag(d) + Y_S' diag(c - 1) Y_S``, of n_factors rows."""
     A = (Y_S.T * (c - 1.0)) @ Y_S
     A.flat[:: len(d) + 1] += d
-    return _positive_solve(A, b)
+    return A
 
 
 def _positive_solve(A: Float64s, b: Float64s) -> Float64s:
+    from scipy.linalg import lapack  # noqa: PLC0415  # a fifth of a second, when first used
+
     _, x, failed = lapack.dposv(A, b)
     if failed:  # only where a penalty of nearly 0 meets factors that are nearly dependent
         x = np.linalg.lstsq(A, b)[0]

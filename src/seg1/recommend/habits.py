@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seg1._checks import check_int
+from seg1._checks import check_int, read_only
 from seg1._types import Bools, Float64s, Id
 from seg1.interactions import Interactions
 from seg1.recommend.result import Ranking, Why
@@ -33,8 +33,8 @@ class Popularity:
     def fit(self, interactions: Interactions) -> "PopularityModel":
         """Count customers per item."""
         n_items = interactions.shape[1]
-        counts = np.bincount(interactions.weights.indices, minlength=n_items)
-        return PopularityModel(interactions=interactions, n_customers=counts.astype(np.float64))
+        counts = np.bincount(interactions.weights.indices, minlength=n_items).astype(np.float64)
+        return PopularityModel(interactions=interactions, n_customers=read_only(counts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,7 +86,7 @@ class PopularityModel(Served):
 class BuyAgain:
     """Rank a customer's own items by their weight: what was had often, and lately, comes again.
 
-    Fit it on a matrix with `transform="ignore"` and a half-life: its weights are then the decayed
+    Fit it on a matrix with `transform="count"` and a half-life: its weights are then the decayed
     frequencies. Asked to leave out what was seen, it has nothing to say and returns nothing.
 
     Examples
@@ -94,7 +94,7 @@ class BuyAgain:
     >>> import seg1
     >>> table = {"customer": ["ana", "ana", "ana"], "item": [7, 8, 8], "time": [0, 0, 1]}
     >>> anyone = seg1.ConsentNotNeeded("an example")
-    >>> builder = seg1.InteractionMatrixBuilder(transform="ignore")
+    >>> builder = seg1.InteractionMatrixBuilder(transform="count")
     >>> interactions = builder.build(seg1.Events.from_table(table), consent=anyone, at=1)
     >>> model = seg1.BuyAgain().fit(interactions)
     >>> model.recommend("ana", exclude_seen=False, consent=anyone, at=1).items

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg1 import persist
-from seg1._checks import check_number, read_only
+from seg1._checks import read_only
 from seg1._types import Bools, Float32s, Float64s, Id, Int32s
-from seg1.errors import DamagedError, UnknownIdError
+from seg1.errors import DamagedError, InvalidArgumentError, UnknownIdError
 from seg1.interactions import InteractionMatrixBuilder, Interactions
 from seg1.recommend.foldin import Penalty, fold_in, influence
 from seg1.recommend.result import Why
@@ -93,18 +93,18 @@ class ALSModel(Served):
         Raises
         ------
         InvalidArgumentError
-            For a weight that is not a finite number > 0.
+            For a weight that is not a number > 0, or that float32 cannot hold.
         UnknownIdError
             Where the model knows none of the items.
         """
-        for weight in history.values():
-            check_number(weight, name="a weight of the history", above=0)
+        weights = _checked_weights(history)
         codes = self.items.encode(history, unknown="ignore")
-        weights = np.fromiter(history.values(), np.float32, count=len(history))
-        if not (codes >= 0).any():
+        is_known = codes >= 0
+        if not is_known.any():
             raise UnknownIdError(f"none of the {len(history)} items of the history is in the model")
-        order = np.argsort(codes[codes >= 0])
-        return self._fold_in(codes[codes >= 0][order], weights[codes >= 0][order])
+        codes, weights = codes[is_known], weights[is_known]
+        order = np.argsort(codes)
+        return self._fold_in(codes[order], weights[order])
 
     def _fold_in(self, items: Int32s, weights: Float32s) -> Float64s:
         return fold_in(
@@ -220,10 +220,9 @@ class ALSModel(Served):
             Where shapes do not fit, or a factor is not finite.
         """
         n_customers, n_items = interactions.shape
-        if customer_factors.shape != (n_customers, config.factors) or item_factors.shape != (
-            n_items,
-            config.factors,
-        ):
+        shapes = (customer_factors.shape, item_factors.shape)
+        is_float32 = customer_factors.dtype == item_factors.dtype == np.float32
+        if shapes != ((n_customers, config.factors), (n_items, config.factors)) or not is_float32:
             raise DamagedError("the factors do not fit the interactions")
         squares = np.einsum("if,if->f", item_factors, item_factors, dtype=np.float64)
         norms = np.sqrt(np.einsum("if,if->i", item_factors, item_factors, dtype=np.float64))
@@ -238,6 +237,20 @@ class ALSModel(Served):
             interactions=interactions,
             config=config,
         )
+
+
+def _checked_weights(history: Mapping[Id, float]) -> Float32s:
+    """Give the weights as float32; a message names no weight, for a history is personal."""
+    given = np.array(list(history.values()))
+    if given.dtype.kind in "fiu":
+        with np.errstate(over="ignore"):
+            weights: Float32s = given.astype(np.float32)
+        if ((weights > 0) & np.isfinite(weights)).all():
+            return weights
+    raise InvalidArgumentError(
+        "every weight of a history must be a number > 0 that float32 can hold; "
+        "weigh its events as the builder of the model does"
+    )
 
 
 def _similar(parts: Float64s, order: NDArray[np.intp], *, own: list[Id]) -> Why:

@@ -24,9 +24,9 @@ class Why:
     items
         For "similar": the customer's own items that speak for it most, strongest first.
     amount
-        "similar": the share of the score that `items` make up (it can exceed 1, as other items may
-        speak against); "habit": the weight of the customer's own past with it; "popular": how many
-        customers had it.
+        "similar": the share that `items` have in what all other items of the customer add to the
+        score (it can exceed 1, as some may speak against); "habit": the weight of the customer's
+        own past with it; "popular": how many customers had it.
     """
 
     kind: str
@@ -138,16 +138,22 @@ class Rankings:
         cls, customers: Sequence[Id], rankings: Sequence[Ranking], *, n: int, items: Vocabulary
     ) -> "Rankings":
         """Lay single rankings out as columns."""
-        # A fallback may know items that the model does not: they are numbered behind its own.
-        merged = Vocabulary(items.ids)
         item_index = np.full((len(rankings), n), -1, dtype=np.int32)
         scores = np.full((len(rankings), n), np.nan)
+        is_copy = False
         for row, ranking in enumerate(rankings):
-            item_index[row, : len(ranking)] = merged.encode(ranking.items, unknown="add")
+            codes = items.encode(ranking.items, unknown="ignore")
+            if (codes < 0).any():
+                # A fallback may know items that the model does not: they are numbered behind its
+                # own, in a copy, for a model is never edited.
+                items = items if is_copy else Vocabulary(items.ids)
+                is_copy = True
+                codes = items.encode(ranking.items, unknown="add")
+            item_index[row, : len(ranking)] = codes
             scores[row, : len(ranking)] = ranking.scores
         return cls(
             customers=tuple(customers),
-            items=merged,
+            items=items,
             item_index=item_index,
             scores=scores,
             personalised=np.array([r.personalised for r in rankings], dtype=np.bool_),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -10,7 +11,7 @@ from seg1._checks import check_int, to_us
 from seg1._types import At, Bools, Float64s, Id, Int32s
 from seg1.consent import ConsentDoor, Customers
 from seg1.consent.policy import check_consent
-from seg1.errors import InvalidTypeError
+from seg1.errors import InvalidTypeError, PluginError, WrongIdTypeError
 from seg1.events import Vocabulary
 from seg1.interactions import Interactions
 from seg1.recommend.result import Ranking, Rankings, Why
@@ -136,7 +137,7 @@ class Served:
             The moment as of which consent is asked.
         fallback
             A `PopularityModel` that ranks for those who do not permit, or have no history. Without
-            one they get an empty ranking with the reason.
+            one they get an empty ranking with the reason. Its answer is checked.
         allow
             Only these items, where given. Ids the model does not know are passed over.
         deny
@@ -153,13 +154,17 @@ class Served:
             For a str where the model knows int ids, or the reverse.
         InvalidArgumentError, InvalidTypeError
             For an argument that cannot be used.
+        PluginError
+            Where the fallback gives an item that is not allowed, or too many.
         """
         request = _request(n, exclude_seen, consent, at, allow, deny)
         who = Customers.of(customer)
+        self._check_kind(who)
         verdict = request.consent.check(who, stage="candidates", at_us=request.at_us).one(0)
         refusal = "" if verdict.allowed else f"consent: {verdict.reason.words}"
-        masks = _Masks.compile(self.items, request)
-        return self._answer(customer, request, masks, fallback=fallback, refusal=refusal)
+        masks = item_masks(self.items, allow=request.allow, deny=request.deny)
+        anyone = _Anyone(request, fallback)
+        return self._answer(customer, request, masks, anyone=anyone, refusal=refusal)
 
     def recommend_many(
         self,
@@ -178,18 +183,28 @@ class Served:
         The parameters are those of `recommend`.
         """
         request = _request(n, exclude_seen, consent, at, allow, deny)
-        vocabulary = Vocabulary(customers)
-        who = Customers(vocabulary, vocabulary.encode(customers))
+        if isinstance(customers, str):
+            raise InvalidTypeError("customers must be several ids, not one str")
+        who = _customers(list(customers))
+        self._check_kind(who)
         verdicts = request.consent.check(who, stage="candidates", at_us=request.at_us)
-        masks = _Masks.compile(self.items, request)
-        rankings = []
-        for position, customer in enumerate(customers):
+        masks = item_masks(self.items, allow=request.allow, deny=request.deny)
+        anyone = _Anyone(request, fallback)
+        rankings, ids = [], who.ids()
+        for position, customer in enumerate(ids):
             verdict = verdicts.one(position)
             refusal = "" if verdict.allowed else f"consent: {verdict.reason.words}"
-            rankings.append(
-                self._answer(customer, request, masks, fallback=fallback, refusal=refusal)
+            rankings.append(self._answer(customer, request, masks, anyone=anyone, refusal=refusal))
+        return Rankings.of(ids, rankings, n=request.n, items=self.items)
+
+    def _check_kind(self, who: Customers) -> None:
+        """Refuse ids of the wrong kind before a filter sees them and reads them as unknown."""
+        kind, asked = self.interactions.customers.kind, who.vocabulary.kind
+        if asked is not None and kind is not None and asked != kind:
+            raise WrongIdTypeError(
+                f"this model knows {kind} customer ids and was asked for the other kind; "
+                f"convert them, for example with {kind}(id)"
             )
-        return Rankings.of(customers, rankings, n=n, items=self.items)
 
     def _answer(
         self,
@@ -197,14 +212,14 @@ class Served:
         request: Request,
         masks: "_Masks",
         *,
-        fallback: AnyoneRanker | None,
+        anyone: "_Anyone",
         refusal: str,
     ) -> Ranking:
         if refusal:
-            return _not_personal(request, reason=refusal, fallback=fallback)
+            return replace(anyone.ranking, reason=refusal)
         customer_index = self.interactions.customers.find(customer)
         if customer_index < 0:
-            return _not_personal(request, reason="no history", fallback=fallback)
+            return replace(anyone.ranking, reason="no history")
         allowed, withheld = masks.allowed, masks.withheld
         if request.exclude_seen:
             seen, _ = self.interactions.history(customer_index)
@@ -246,15 +261,16 @@ def _request(  # noqa: PLR0917  # one call, with the names of the public argumen
     )
 
 
+def _customers(ids: list[Id]) -> Customers:
+    vocabulary = Vocabulary(ids)
+    return Customers(vocabulary, vocabulary.encode(ids))
+
+
 class _Masks(NamedTuple):
     """Which items a request allows, whoever asks."""
 
     allowed: Bools
     withheld: dict[str, int]
-
-    @classmethod
-    def compile(cls, items: Vocabulary, request: Request) -> "_Masks":
-        return item_masks(items, allow=request.allow, deny=request.deny)
 
 
 def item_masks(items: Vocabulary, *, allow: Iterable[Id] | None, deny: Iterable[Id]) -> _Masks:
@@ -266,10 +282,10 @@ def item_masks(items: Vocabulary, *, allow: Iterable[Id] | None, deny: Iterable[
         allowed = np.zeros(len(items), dtype=np.bool_)
         allowed[_known(items, allow)] = True
         withheld["not in allow"] = int(len(items) - allowed.sum())
-    denied = np.unique(_known(items, deny))
+    denied = _known(items, deny)
     if len(denied):
         allowed[denied] = False
-        withheld["denied"] = len(denied)
+        withheld["denied"] = len(np.unique(denied))
     return _Masks(allowed, withheld)
 
 
@@ -278,8 +294,32 @@ def _known(items: Vocabulary, ids: Iterable[Id]) -> Int32s:
     return codes[codes >= 0]
 
 
-def _not_personal(request: Request, *, reason: str, fallback: AnyoneRanker | None) -> Ranking:
-    if fallback is None:
-        return Ranking(items=(), scores=np.zeros(0), personalised=False, reason=reason)
-    ranked = fallback.rank_for_anyone(request.n, allow=request.allow, deny=request.deny)
-    return replace(ranked, reason=reason)
+class _Anyone:
+    """What those get about whom nothing may be read: worked out at most once, the same for all."""
+
+    def __init__(self, request: Request, fallback: AnyoneRanker | None) -> None:
+        self._request = request
+        self._fallback = fallback
+
+    @cached_property
+    def ranking(self) -> Ranking:
+        if self._fallback is None:
+            return Ranking(items=(), scores=np.zeros(0), personalised=False, reason="anyone")
+        asked = self._request
+        ranking = self._fallback.rank_for_anyone(asked.n, allow=asked.allow, deny=asked.deny)
+        _check_fallback(ranking, asked)
+        return replace(ranking, personalised=False)
+
+
+def _check_fallback(ranking: object, request: Request) -> None:
+    if not isinstance(ranking, Ranking):
+        raise PluginError(f"the fallback must give a Ranking, got {type(ranking).__name__}")
+    shown = set(ranking.items)
+    is_allowed = shown.isdisjoint(request.deny) and (
+        request.allow is None or shown.issubset(request.allow)
+    )
+    if not is_allowed or len(shown) != len(ranking) or len(ranking) > request.n:
+        raise PluginError(
+            "the fallback gave an item that is not allowed, an item twice, or more than n; "
+            "its rank_for_anyone must heed n, allow and deny"
+        )

@@ -1,1 +1,6 @@
 """Checks that plug-in authors and we both run: one function per contract."""
+
+from seg1.testing.consent import check_consent_filter, check_consent_store
+from seg1.testing.recommender import check_recommender
+
+__all__ = ["check_consent_filter", "check_consent_store", "check_recommender"]

@@ -1,0 +1,149 @@
+"""`run`: the whole story once, from the extract to the files in the folder."""
+
+import json
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seg1.demo import story, telling
+from seg1.demo.extract import Extract, load_extract
+from seg1.demo.page import render
+from seg1.errors import MissingExtraError
+
+__all__ = ["run"]
+
+
+def run(out: Path, *, seed: int = 0, as_json: bool = False) -> dict[str, Any]:
+    """Tell the story at the terminal, and leave report, model and consent file in a folder.
+
+    Parameters
+    ----------
+    out
+        The folder; made where missing. ``report.html``, ``model/`` and ``consent.sqlite`` in it are
+        replaced.
+    seed
+        Of the synthetic consent, the fit, the intervals and the choice of households; >= 0.
+    as_json
+        Whether the last line is a JSON object with the figures.
+
+    Returns
+    -------
+    dict
+        That object.
+
+    Raises
+    ------
+    DamagedError
+        Where the bundled extract is not the one that was shipped.
+    OSError
+        Where the folder cannot be written. Then nothing in it has changed.
+    """
+    started = time.perf_counter()
+    extract = load_extract()
+    with _staging(out) as staging:
+        figures = _tell(extract, out=out, staging=staging, seed=seed)
+    figures = {"seconds": round(time.perf_counter() - started, 2), **figures}
+    _say([f"   done in {figures['seconds']:.1f} s"])
+    if as_json:
+        _say([json.dumps(figures)])
+    return figures
+
+
+def _tell(extract: Extract, *, out: Path, staging: Path, seed: int) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    shop = story.open_shop(extract, consent_file=staging / "consent.sqlite", rng=rng)
+    with shop.ledger:
+        _say(telling.tell_events(shop))
+        models = story.fit_models(shop, seed=seed, show_progress=sys.stderr.isatty())
+        _say(telling.tell_matrix(models))
+        comparison = story.compare(shop, models, rng=rng)
+        _say(telling.tell_comparison(comparison))
+        households = story.meet_households(shop, models, rng=rng)
+        _say(["", "3. Three households, and five products that are new to each"])
+        for household in households:
+            _say(telling.tell_household(household, names=extract.product_names))
+        withdrawal = story.withdraw(shop, models, households[0])
+        _say(telling.tell_withdrawal(withdrawal, names=extract.product_names))
+        models.als.save(staging / "model")
+        is_identical = story.is_reloaded_identical(
+            shop, models, households, model_folder=staging / "model"
+        )
+        page = _page_or_none(
+            lambda: render(
+                shop,
+                models,
+                comparison=comparison,
+                households=households,
+                withdrawal=withdrawal,
+                is_identical=is_identical,
+            )
+        )
+    _publish(models, page, staging=staging, out=out)
+    _say(_tell_files(out, has_report=page is not None, is_identical=is_identical))
+    return {
+        "events": len(shop.events),
+        "customers": len(shop.events.customers),
+        "items": len(shop.events.items),
+        "dropped": {**shop.events.dropped, **models.interactions.provenance.dropped},
+        "ndcg10_all": {n: f.ndcg.mean for n, f in comparison.all_products.items()},
+        "ndcg10_new": {
+            **{n: f.ndcg.mean for n, f in comparison.new_products.items()},
+            "low": comparison.als_minus_popularity.low,
+            "high": comparison.als_minus_popularity.high,
+        },
+        "denied_after_withdrawal": withdrawal.is_denied,
+        "reloaded_identical": is_identical,
+        "report": str(out / "report.html") if page is not None else None,
+    }
+
+
+def _page_or_none(write: Callable[[], str]) -> str | None:
+    try:
+        return write()
+    except MissingExtraError as error:
+        _say([f"   no report.html: {error}"])
+        return None
+
+
+@contextmanager
+def _staging(out: Path) -> Iterator[Path]:
+    """Give a folder in `out` to work in; it goes afterwards, and so does an `out` left empty."""
+    is_new = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    staging = out / f".partial-{secrets.token_hex(8)}"
+    try:
+        staging.mkdir()
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        if is_new and not any(out.iterdir()):
+            out.rmdir()
+
+
+def _publish(models: story.Models, page: str | None, *, staging: Path, out: Path) -> None:
+    models.als.save(out / "model")
+    (staging / "consent.sqlite").replace(out / "consent.sqlite")
+    if page is not None:
+        (staging / "report.html").write_text(page, encoding="utf-8")
+        (staging / "report.html").replace(out / "report.html")
+
+
+def _tell_files(out: Path, *, has_report: bool, is_identical: bool) -> Iterator[str]:
+    yield ""
+    yield "4. Files"
+    if has_report:
+        yield f"   {out / 'report.html'}: open it in a browser"
+    yield f"   {out / 'model'}: loaded again, same answers to the last bit: {is_identical}"
+    yield f"   {out / 'consent.sqlite'}: the synthetic consent file, with the withdrawal"
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line, flush=True)

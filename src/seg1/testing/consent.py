@@ -1,0 +1,129 @@
+"""What every consent filter and every consent store must hold, as functions to call in tests."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from seg1._types import Int8s, Int32s
+from seg1.consent.filters import ConsentFilter
+from seg1.consent.store import ConsentEvent, ConsentStore
+from seg1.consent.verdicts import Ask, Customers, as_verdicts
+from seg1.errors import PluginError
+
+__all__ = ["check_consent_filter", "check_consent_store"]
+
+
+def check_consent_filter(consent_filter: ConsentFilter, customers: Customers, ask: Ask) -> None:
+    """Hold a filter to its contract: form, repeatability, and one answer per customer.
+
+    Parameters
+    ----------
+    consent_filter
+        The filter. Nothing may change what it knows while it is checked.
+    customers
+        Some customers that it permits, some that it does not, and one that it has never heard of.
+    ask
+        A question that it answers.
+
+    Raises
+    ------
+    AssertionError
+        Where the contract is broken; the message says how, and names no customer.
+
+    Examples
+    --------
+    >>> from seg1.consent import ConsentLedger
+    >>> ledger = ConsentLedger()
+    >>> ledger.grant("ana", ["offers"], at=0, until=9)
+    >>> ask = Ask(purpose="offers", stage="decide", at_us=5)
+    >>> check_consent_filter(ledger, Customers.of("ana", "bo"), ask)
+    """
+    assert isinstance(consent_filter.name, str), "name must be a str"
+    assert len(customers) > 1, "give at least two customers: order cannot be checked on fewer"
+    first = _asked(consent_filter, customers, customers.codes, ask)
+    again = _asked(consent_filter, customers, customers.codes, ask)
+    assert np.array_equal(first, again), "the same question got two answers"
+    positions = np.arange(len(customers))
+    for words, chosen in (
+        ("in reverse order", positions[::-1]),
+        ("each twice", np.repeat(positions, 2)),
+        ("only the first half", positions[: len(positions) // 2]),
+        ("only the second half", positions[len(positions) // 2 :]),
+        ("nobody", positions[:0]),
+    ):
+        answer = _asked(consent_filter, customers, customers.codes[chosen], ask)
+        assert np.array_equal(answer, first[chosen]), f"answers differ when asked {words}"
+    for position in positions[:100]:
+        answer = _asked(consent_filter, customers, customers.codes[[position]], ask)
+        assert answer[0] == first[position], "a customer asked alone gets another answer"
+
+
+def _asked(consent_filter: ConsentFilter, customers: Customers, codes: Int32s, ask: Ask) -> Int8s:
+    """Ask about codes that the filter could write into, and see that it did not."""
+    question = Customers(customers.vocabulary, codes)
+    theirs = codes.copy()
+    object.__setattr__(question, "codes", theirs)
+    try:
+        answer = as_verdicts(consent_filter.check(question, ask), n=len(codes))
+    except PluginError as error:
+        raise AssertionError(f"the answer has the wrong form: {error}") from error
+    assert np.array_equal(theirs, codes), "the filter writes into the codes it is given"
+    return answer.values
+
+
+def check_consent_store(make_store: Callable[[], ConsentStore]) -> None:
+    """Hold a store to its contract: what was appended is read back, in order, once.
+
+    Parameters
+    ----------
+    make_store
+        Makes an empty store; it is called once, and the store is closed at the end.
+
+    Raises
+    ------
+    AssertionError
+        Where the contract is broken; the message says how.
+
+    Examples
+    --------
+    >>> from seg1.consent import MemoryStore
+    >>> check_consent_store(MemoryStore)
+    """
+    store = make_store()
+    try:
+        _check_store(store)
+    finally:
+        store.close()
+
+
+def _check_store(store: ConsentStore) -> None:
+    assert store.read(0) == [], "a new store must be empty"
+    empty = store.version()
+    first = [
+        ConsentEvent("7", "offers", "grant", at_us=5, from_us=3, until_us=2**60),
+        ConsentEvent(7, "offers", "withdraw", at_us=-5),
+        ConsentEvent("Zoë 💡", "ads: web", "withdraw", at_us=5),
+    ]
+    store.append(first)
+    one = store.version()
+    assert one != empty, "version() must change when events were appended"
+    assert store.version() == one, "version() must stay while nothing is appended"
+    store.append([])
+    _check_rows(store, first)
+    second = [first[1], first[0]]
+    store.append(second)
+    _check_rows(store, first + second)
+    assert store.version() not in (empty, one), "version() must change with every append"
+
+
+def _check_rows(store: ConsentStore, expected: list[ConsentEvent]) -> None:
+    rows = store.read(0)
+    numbers = [number for number, _ in rows]
+    events = [event for _, event in rows]
+    assert events == expected, "read(0) must give every event as it was appended, in order"
+    kinds = [type(event.customer) for event in events]
+    assert kinds == [type(event.customer) for event in expected], "str and int ids must stay so"
+    assert all(number > 0 for number in numbers), "numbers must be above 0: read(0) gives all"
+    assert numbers == sorted(set(numbers)), "numbers must increase strictly"
+    for position, number in enumerate(numbers):
+        assert store.read(number) == rows[position + 1 :], "read(after) must give only newer events"

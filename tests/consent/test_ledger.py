@@ -1,0 +1,537 @@
+"""The ledger: laws of its state, a slow twin, and what it refuses."""
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seg1._types import Id
+from seg1.consent import (
+    Ask,
+    Consent,
+    ConsentEvent,
+    ConsentLedger,
+    ConsentStore,
+    Customers,
+    MemoryStore,
+    Reason,
+    Verdict,
+)
+from seg1.errors import ConsentStoreError, InvalidArgumentError, InvalidTypeError
+from seg1.events import Vocabulary
+
+WHO: list[Id] = ["ana", "bo"]
+PURPOSES = ["offers", "ads"]
+moments = st.integers(0, 12)
+
+
+def _event(draw: tuple[Id, str, bool, int, int, int]) -> ConsentEvent:
+    who, purpose, is_grant, at_us, wait, length = draw
+    if not is_grant:
+        return ConsentEvent(who, purpose, "withdraw", at_us)
+    from_us = at_us + wait
+    return ConsentEvent(who, purpose, "grant", at_us, from_us, from_us + length)
+
+
+events = st.one_of(
+    st.tuples(
+        st.sampled_from(WHO), st.sampled_from(PURPOSES), st.booleans(), moments,
+        st.integers(0, 3), st.integers(1, 8),
+    ),
+    st.tuples(
+        st.sampled_from(WHO), st.just("*"), st.just(value=False), moments, st.just(0), st.just(1)
+    ),
+).map(_event)  # fmt: skip
+histories = st.lists(events, max_size=10)
+
+
+def ledger_of(said: Iterable[ConsentEvent]) -> ConsentLedger:
+    ledger = ConsentLedger()
+    for event in said:
+        ledger.record([event])
+    return ledger
+
+
+def everything(ledger: ConsentLedger) -> dict[tuple[Id, str, int], Verdict]:
+    return {
+        (who, purpose, at): ledger.ask(who, purpose, at=at)
+        for who in WHO
+        for purpose in PURPOSES
+        for at in range(-1, 25)
+    }
+
+
+def slow_ask(said: Sequence[ConsentEvent], who: Id, purpose: str, at_us: int) -> bool:
+    """Whether a use is permitted, by reading all that was said from the beginning."""
+    heard = [e for e in said if e.customer == who and e.purpose in (purpose, "*")]
+    heard = [e for e in heard if e.at_us <= at_us]
+    newest = [e for e in heard if e.at_us == max(e.at_us for e in heard)]
+    is_granted = all(e.kind == "grant" and e.from_us <= at_us < e.until_us for e in newest)
+    return bool(newest) and is_granted
+
+
+@given(said=histories)
+@settings(max_examples=120, deadline=None)
+def test_answers_equal_the_slow_twin(said: list[ConsentEvent]) -> None:
+    answers = everything(ledger_of(said))
+
+    for (who, purpose, at), verdict in answers.items():
+        assert verdict.allowed == slow_ask(said, who, purpose, at)
+
+
+@given(said=histories, pick=st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_the_state_depends_on_neither_order_nor_repetition(
+    said: list[ConsentEvent], pick: random.Random
+) -> None:
+    again = [*said, *said[: len(said) // 2]]
+    pick.shuffle(again)
+
+    assert everything(ledger_of(again)) == everything(ledger_of(said))
+
+
+@given(said=histories)
+@settings(max_examples=30, deadline=None)
+def test_a_repetition_does_not_move_the_epoch(said: list[ConsentEvent]) -> None:
+    ledger = ledger_of(said)
+    epoch = ledger.epoch
+
+    ledger.record(said)
+
+    assert ledger.epoch == epoch
+
+
+@given(said=histories)
+@settings(max_examples=60, deadline=None)
+def test_time_alone_only_starts_or_ends_a_recorded_grant(said: list[ConsentEvent]) -> None:
+    answers = everything(ledger_of(said))
+
+    for (who, purpose, at), verdict in answers.items():
+        before = answers.get((who, purpose, at - 1))
+        if before is None or before.allowed == verdict.allowed:
+            continue
+        mine = [e for e in said if e.customer == who and e.purpose in (purpose, "*")]
+        edges = {e.at_us for e in mine} | {e.from_us for e in mine} | {e.until_us for e in mine}
+        assert at in edges
+        if verdict.allowed:
+            assert any(e.kind == "grant" and at in (e.at_us, e.from_us) for e in mine)
+
+
+@given(said=histories, who=st.sampled_from(WHO), at=moments)
+@settings(max_examples=60, deadline=None)
+def test_after_a_withdrawal_nothing_without_a_strictly_newer_grant(
+    said: list[ConsentEvent], who: Id, at: int
+) -> None:
+    ledger = ledger_of(said)
+
+    ledger.withdraw(who, at=at)
+
+    for (other, purpose, later), verdict in everything(ledger).items():
+        if other == who and later >= at and verdict.allowed:
+            assert any(
+                e.kind == "grant" and e.customer == who and e.purpose == purpose and e.at_us > at
+                for e in said
+            )
+
+
+@given(said=histories, asked=st.lists(st.sampled_from([0, 1, 2]), max_size=12), at=moments)
+@settings(max_examples=60, deadline=None)
+def test_many_at_once_equal_one_by_one(said: list[ConsentEvent], asked: list[int], at: int) -> None:
+    ledger = ledger_of(said)
+    vocabulary = Vocabulary([*WHO, "stranger"])
+    customers = Customers(vocabulary, np.array(asked, dtype=np.int32))
+
+    answer = ledger.check(customers, Ask(purpose="offers", stage="train", at_us=at))
+
+    one_by_one = [ledger.ask(who, "offers", at=at) for who in customers.ids()]
+    assert [answer.one(place) for place in range(len(answer))] == one_by_one
+    assert answer.epoch == ledger.epoch
+
+
+def test_withdrawn_consent_blocks_from_that_instant() -> None:
+    ledger = ConsentLedger()
+    ledger.grant("ana", ["offers"], at=0, until=100)
+
+    ledger.withdraw("ana", ["offers"], at=50)
+
+    assert ledger.ask("ana", "offers", at=49) == Verdict(1, Reason.GRANTED)
+    assert ledger.ask("ana", "offers", at=50) == Verdict(-1, Reason.WITHDRAWN)
+
+
+def test_a_grant_of_the_same_instant_loses_to_the_withdrawal() -> None:
+    ledger = ConsentLedger()
+    ledger.withdraw("ana", at=50)
+
+    ledger.grant("ana", ["offers"], at=50, until=100)
+
+    assert not ledger.ask("ana", "offers", at=50).allowed
+
+
+def test_a_later_grant_permits_again() -> None:
+    ledger = ConsentLedger()
+    ledger.withdraw("ana", at=50)
+
+    ledger.grant("ana", ["offers"], at=51, until=100)
+
+    assert ledger.ask("ana", "offers", at=51).allowed
+
+
+@pytest.mark.parametrize(
+    ("at", "reason"),
+    [
+        (9, Reason.NO_RECORD), (10, Reason.NOT_YET_VALID), (19, Reason.NOT_YET_VALID),
+        (20, Reason.GRANTED), (29, Reason.GRANTED), (30, Reason.EXPIRED),
+    ],
+)  # fmt: skip
+def test_a_grant_is_valid_from_until(at: int, reason: Reason) -> None:
+    ledger = ConsentLedger()
+    ledger.grant("ana", ["offers"], at=10, from_=20, until=30)
+
+    assert ledger.ask("ana", "offers", at=at).reason == reason
+
+
+def test_grants_of_one_instant_permit_what_both_permit() -> None:
+    ledger = ConsentLedger()
+    ledger.grant("ana", ["offers"], at=0, from_=5, until=20)
+    ledger.grant("ana", ["offers"], at=0, until=10)
+
+    assert [at for at in range(25) if ledger.ask("ana", "offers", at=at).allowed] == [5, 6, 7, 8, 9]
+
+
+def test_a_withdrawal_of_one_purpose_leaves_the_others() -> None:
+    ledger = ConsentLedger()
+    ledger.grant("ana", ["offers", "ads"], at=0, until=100)
+
+    ledger.withdraw("ana", ["ads"], at=1)
+
+    assert ledger.ask("ana", "offers", at=2).allowed
+    assert not ledger.ask("ana", "ads", at=2).allowed
+
+
+def test_a_withdrawal_of_everything_holds_for_grants_recorded_later() -> None:
+    ledger = ConsentLedger()
+    ledger.withdraw("ana", at=50)
+
+    ledger.grant("ana", ["offers"], at=40, until=100)
+
+    assert ledger.ask("ana", "offers", at=45).allowed
+    assert not ledger.ask("ana", "offers", at=60).allowed
+
+
+def test_an_int_and_a_str_are_two_customers() -> None:
+    ledger = ConsentLedger()
+    ledger.grant(7, ["offers"], at=0, until=9)
+
+    assert ledger.ask(np.int64(7), "offers", at=5).allowed  # type: ignore[arg-type]  # a numpy int is an int
+    assert not ledger.ask("7", "offers", at=5).allowed
+    assert len(ledger.history(7)) == 1
+    assert ledger.history("7") == []
+
+
+def test_datetimes_and_microseconds_say_the_same() -> None:
+    ledger = ConsentLedger()
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+
+    ledger.grant("ana", ["offers"], at=start, until=start + timedelta(days=1))
+
+    assert ledger.ask("ana", "offers", at=1_767_225_600_000_000).allowed
+    assert not ledger.ask("ana", "offers", at=start + timedelta(days=1)).allowed
+
+
+def test_history_tells_what_was_recorded_in_order() -> None:
+    ledger = ConsentLedger()
+    ledger.withdraw("ana", at=9)
+    ledger.withdraw("bo", at=1)
+    ledger.grant("ana", ["offers"], at=3, until=5)
+
+    assert ledger.history("ana") == [
+        ConsentEvent("ana", "*", "withdraw", 9),
+        ConsentEvent("ana", "offers", "grant", 3, 3, 5),
+    ]
+
+
+def test_recorded_events_are_kept_as_plain_values(tmp_path: Path) -> None:
+    said = ConsentEvent(np.int64(5), np.str_("offers"), "grant", np.int64(0), 0, np.int64(9))  # type: ignore[arg-type]  # numpy's are accepted
+
+    with ConsentLedger(tmp_path / "c.sqlite") as ledger:
+        ledger.record([said])
+
+        (kept,) = ledger.history(5)
+        assert kept == ConsentEvent(5, "offers", "grant", 0, 0, 9)
+        assert type(kept.customer) is int
+        assert ledger.ask(5, "offers", at=8).allowed
+
+
+Call = Callable[[Any], object]  # of a ledger; Any, because most calls are wrong on purpose
+GRANTED: Any = "granted"  # no kind
+NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001  # the point
+REFUSED: list[tuple[Call, type[Exception], str]] = [
+    (lambda led: led.grant("canary", "offers", at=0, until=9), InvalidTypeError, "several"),
+    (lambda led: led.grant("canary", None, at=0, until=9), InvalidTypeError, "several"),
+    (lambda led: led.withdraw("canary", "a*b", at=0), InvalidTypeError, "several"),
+    (lambda led: led.withdraw("canary", 5, at=0), InvalidTypeError, "several"),
+    (
+        lambda led: led.grant("canary", [], at=0, until=9),
+        InvalidArgumentError,
+        "at least one purpose",
+    ),
+    (lambda led: led.withdraw("canary", [], at=0), InvalidArgumentError, "at least one purpose"),
+    (
+        lambda led: led.grant("canary", ["ok", ""], at=0, until=9),
+        InvalidArgumentError,
+        "non-empty str",
+    ),
+    (lambda led: led.grant("canary", [5], at=0, until=9), InvalidArgumentError, "non-empty str"),
+    (
+        lambda led: led.grant("canary", ["canary\ud800"], at=0, until=9),
+        InvalidArgumentError,
+        "non-em",
+    ),
+    (
+        lambda led: led.grant("canary", ["x" * 300], at=0, until=9),
+        InvalidArgumentError,
+        "256 bytes",
+    ),
+    (
+        lambda led: led.grant("canary", ["ok", "*"], at=0, until=9),
+        InvalidArgumentError,
+        "no grant of",
+    ),
+    (lambda led: led.grant("canary", ["ok"], at=9, until=9), InvalidArgumentError, "never valid"),
+    (
+        lambda led: led.grant("canary", ["ok"], at=0, from_=9, until=9),
+        InvalidArgumentError,
+        "never",
+    ),
+    (
+        lambda led: led.grant("canary", ["ok"], at=9, from_=0, until=5),
+        InvalidArgumentError,
+        "never",
+    ),
+    (lambda led: led.grant("canary", ["ok"], at=0, until=None), InvalidTypeError, "until must be"),
+    (
+        lambda led: led.grant("canary", ["ok"], at=0, until=2**62),
+        InvalidArgumentError,
+        "years 1 to",
+    ),
+    (
+        lambda led: led.withdraw("canary", at=NAIVE),
+        InvalidArgumentError,
+        "time zone",
+    ),
+    (lambda led: led.withdraw("", at=0), InvalidArgumentError, "empty id"),
+    (
+        lambda led: led.withdraw(1.5, at=0),
+        InvalidTypeError,
+        "id must be a str or an int, got float",
+    ),
+    (lambda led: led.withdraw(customer=True, at=0), InvalidTypeError, "got bool"),
+    (
+        lambda led: led.ask("canary\ud800", "offers", at=0),
+        InvalidArgumentError,
+        "not valid Unicode",
+    ),
+    (lambda led: led.ask("canary", "offers", at="now"), InvalidTypeError, "at must be an aware"),
+    (
+        lambda led: led.record(["canary"]),
+        InvalidTypeError,
+        "events must be ConsentEvents, got a str",
+    ),
+    (
+        lambda led: led.record([ConsentEvent("canary", "p", GRANTED, 0)]),
+        InvalidArgumentError,
+        "kind must be one of grant, withdraw",
+    ),
+    (
+        lambda led: led.record(
+            [ConsentEvent("a", "p", "withdraw", 0), ConsentEvent("", "p", "withdraw", 0)]
+        ),
+        InvalidArgumentError,
+        "empty id",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "words"), REFUSED)
+def test_what_means_nothing_is_refused_and_changes_nothing(
+    call: Call, error: type[Exception], words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = ConsentLedger()
+    caplog.set_level(logging.DEBUG)
+
+    with pytest.raises(error, match=words) as caught:
+        call(ledger)
+
+    assert "canary" not in str(caught.value)
+    assert not caplog.messages
+    assert (ledger.epoch, ledger.history("canary"), ledger.history("a")) == (0, [], [])
+
+
+@pytest.mark.parametrize("store", [5, object(), b"path"])
+def test_what_is_no_store_is_refused(store: Any) -> None:  # noqa: ANN401  # the point
+    with pytest.raises(InvalidTypeError, match="store must be a path, a ConsentStore or None"):
+        ConsentLedger(store)
+
+
+def test_repr_shows_counts_only() -> None:
+    ledger = ConsentLedger()
+    ledger.grant("canary", ["canary purpose"], at=0, until=9)
+
+    assert repr(ledger) == "ConsentLedger(1 customer purposes, epoch 1)"
+    assert ledger.name == "ledger"
+
+
+def test_a_grant_of_everything_in_a_store_opens_nothing() -> None:
+    store = MemoryStore()
+    store.append([ConsentEvent("ana", "*", "grant", 0, 0, 99)])
+
+    ledger = ConsentLedger(store)
+
+    assert not ledger.ask("ana", "offers", at=5).allowed
+    assert not ledger.ask("ana", "*", at=5).allowed
+
+
+def test_an_event_that_cannot_be_folded_is_never_passed_over() -> None:
+    store = MemoryStore()
+    ledger = ConsentLedger(store)
+    ledger.grant("ana", ["offers"], at=0, until=99)
+    consent = Consent({("offers", "decide"): ledger})
+
+    store.append([ConsentEvent("ana", "offers", "withdraw", "soon")])  # type: ignore[arg-type]  # the point
+
+    for _ in range(2):
+        assert not consent.ask("ana", at=5).allows("decide")
+        with pytest.raises(TypeError):
+            ledger.ask("ana", "offers", at=5)
+
+
+def test_two_ledgers_on_one_file_hear_each_other_at_the_next_check(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    with ConsentLedger(path) as ours, ConsentLedger(path) as theirs:
+        ours.grant("ana", ["offers"], at=0, until=100)
+        assert theirs.ask("ana", "offers", at=5).allowed
+
+        theirs.withdraw("ana", at=4)
+
+        assert ours.ask("ana", "offers", at=5).reason == Reason.WITHDRAWN
+        assert ours.epoch == theirs.epoch == 2
+
+
+@given(said=histories)
+@settings(max_examples=10, deadline=None)
+def test_a_reopened_ledger_gives_the_same_answers(
+    said: list[ConsentEvent], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("ledger") / "c.sqlite"
+    with ConsentLedger(path) as first:
+        first.record(said)
+        before = everything(first)
+
+    with ConsentLedger(str(path)) as again:
+        assert everything(again) == before
+        assert everything(ledger_of(said)) == before
+
+
+class FailingStore(MemoryStore):
+    """A store whose disk is full, or gone."""
+
+    def __init__(self, fails: str) -> None:
+        super().__init__()
+        self.fails = fails
+        self.is_on = False
+
+    def append(self, events: Sequence[ConsentEvent]) -> None:
+        self._maybe("append")
+        super().append(events)
+
+    def version(self) -> int:
+        self._maybe("version")
+        return super().version()
+
+    def read(self, after: int) -> list[tuple[int, ConsentEvent]]:
+        self._maybe("read")
+        return super().read(after)
+
+    def _maybe(self, name: str) -> None:
+        if self.is_on and name == self.fails:
+            raise ConsentStoreError("the disk is gone")
+
+
+def test_a_word_that_could_not_be_kept_changes_nothing() -> None:
+    store = FailingStore("append")
+    ledger = ConsentLedger(store)
+    store.is_on = True
+
+    with pytest.raises(ConsentStoreError):
+        ledger.grant("ana", ["offers"], at=0, until=9)
+
+    assert ledger.epoch == 0
+    assert not ledger.ask("ana", "offers", at=5).allowed
+
+
+@pytest.mark.parametrize("fails", ["version", "read"])
+def test_a_store_that_cannot_be_read_reads_as_unknown_and_recovers(fails: str) -> None:
+    store = FailingStore(fails)
+    ledger = ConsentLedger(store)
+    ledger.grant("ana", ["offers"], at=0, until=9)
+    store.append([ConsentEvent("bo", "offers", "withdraw", 1)])
+    consent = Consent({("offers", "decide"): ledger})
+
+    store.is_on = True
+    during = consent.ask("ana", at=5)
+    with pytest.raises(ConsentStoreError):
+        ledger.ask("ana", "offers", at=5)
+    store.is_on = False
+
+    assert during.reason("decide") == Reason.FILTER_FAILED
+    assert not during.allows("decide")
+    assert consent.ask("ana", at=5).allows("decide")
+
+
+def test_a_closed_file_raises_and_reads_as_unknown(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = ConsentLedger(tmp_path / "c.sqlite")
+    ledger.grant("canary", ["offers"], at=0, until=9)
+    consent = Consent({("offers", "decide"): ledger})
+
+    ledger.close()
+
+    assert consent.ask("canary", at=5).reason("decide") == Reason.FILTER_FAILED
+    assert "canary" not in caplog.text
+    with pytest.raises(ConsentStoreError, match="closed"):
+        ledger.ask("canary", "offers", at=5)
+
+
+@pytest.mark.parametrize("is_on_file", [True, False])
+def test_threads_share_a_ledger(is_on_file: bool, tmp_path: Path) -> None:  # noqa: FBT001  # pytest passes it by name
+    store: ConsentStore | Path = tmp_path / "c.sqlite" if is_on_file else MemoryStore()
+    wrong: list[object] = []
+
+    with ConsentLedger(store) as ledger:
+
+        def live(who: int) -> None:
+            for at in range(0, 40, 2):
+                ledger.grant(who, ["offers"], at=at, until=1_000)
+                is_open = ledger.ask(who, "offers", at=500).allowed
+                ledger.withdraw(who, at=at + 1)
+                is_shut = not ledger.ask(who, "offers", at=500).allowed
+                if not (is_open and is_shut):
+                    wrong.append((who, at))
+
+        threads = [threading.Thread(target=live, args=(who,)) for who in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert not wrong
+        assert ledger.epoch == 4 * 40

@@ -1,0 +1,244 @@
+"""The policy: which stage asks which filter, and that what is not named is denied."""
+
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seg1._types import Int8s
+from seg1.consent import (
+    STAGES,
+    Ask,
+    Consent,
+    ConsentFilter,
+    ConsentLedger,
+    ConsentNotNeeded,
+    Customers,
+    Reason,
+)
+from seg1.consent.policy import check_consent
+from seg1.errors import InvalidArgumentError, InvalidTypeError
+from seg1.events import Vocabulary
+
+
+class ById:
+    """Permits even customers; remembers what it was asked."""
+
+    name = "by id"
+
+    def __init__(self) -> None:
+        self.asked: list[Ask] = []
+
+    def check(self, customers: Customers, ask: Ask) -> Int8s:
+        self.asked.append(ask)
+        return np.array([1 - 2 * (int(i) % 2) for i in customers.ids()], dtype=np.int8)
+
+
+class Broken:
+    name = "broken"
+
+    def check(self, customers: Customers, ask: Ask) -> Int8s:
+        raise KeyError(customers.ids(), ask.purpose)
+
+
+def of_purposes(source: ConsentFilter) -> Consent:
+    return Consent.for_purposes(source, train="profiling", decide="offers", measure="measurement")
+
+
+def test_purposes_are_spread_over_the_stages() -> None:
+    consent = of_purposes(ConsentLedger())
+
+    assert {stage: consent.purposes(stage) for stage in STAGES} == {
+        "ingest": ("profiling",), "train": ("profiling",), "candidates": ("offers",),
+        "features": ("offers",), "decide": ("offers",), "log": ("offers",),
+        "measure": ("measurement",), "export": ("own right",),
+    }  # fmt: skip
+    assert repr(consent) == "Consent(8 rules)"
+
+
+@pytest.mark.parametrize(
+    ("purpose", "stages"),
+    [
+        ("profiling", {"ingest", "train"}),
+        ("offers", {"candidates", "features", "decide", "log"}),
+        ("measurement", {"measure"}),
+    ],
+)
+def test_a_purpose_permits_its_stages_and_no_other(purpose: str, stages: set[str]) -> None:
+    ledger = ConsentLedger()
+    ledger.grant("ana", [purpose], at=0, until=10)
+
+    permits = of_purposes(ledger).ask("ana", at=5)
+
+    assert {stage for stage in STAGES if permits.allows(stage)} == stages | {"export"}
+    assert permits.bits == sum(1 << STAGES.index(stage) for stage in stages | {"export"})
+
+
+def test_a_stranger_may_have_the_own_data_only() -> None:
+    permits = of_purposes(ConsentLedger()).ask("stranger", at=5)
+
+    assert [stage for stage in STAGES if permits.allows(stage)] == ["export"]
+    assert permits.reason("export") == Reason.OWN_RIGHT
+    assert permits.reason("train") == Reason.NO_RECORD
+
+
+def test_a_stage_that_is_not_named_is_denied() -> None:
+    permits = Consent({}).ask("ana", at=5)
+
+    assert permits.bits == 0
+    assert set(permits.reasons) == {Reason.NO_POLICY}
+
+
+def test_a_filter_is_told_purpose_stage_and_moment() -> None:
+    by_id = ById()
+
+    Consent({("p", "train"): by_id}).check(Customers.of(2), stage="train", at_us=7)
+
+    assert by_id.asked == [Ask(purpose="p", stage="train", at_us=7)]
+
+
+def test_all_purposes_of_a_stage_must_permit_it() -> None:
+    ledger = ConsentLedger()
+    ledger.grant("ana", ["p", "q"], at=0, until=10)
+    ledger.grant("bo", ["p"], at=0, until=10)
+    consent = Consent({("p", "train"): ledger, ("q", "train"): ledger})
+
+    answer = consent.check(Customers.of("ana", "bo"), stage="train", at_us=5)
+
+    assert answer.allowed.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("is_broken_first", [True, False])
+def test_a_failing_filter_blocks_its_stage_and_no_other(
+    is_broken_first: bool,  # noqa: FBT001  # pytest passes it by name
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    filters: list[ConsentFilter] = [ById(), Broken()]
+    first, second = reversed(filters) if is_broken_first else filters
+    consent = Consent({
+        ("canary p", "train"): first, ("canary q", "train"): second, ("p", "decide"): ById(),
+    })  # fmt: skip
+    caplog.set_level(logging.DEBUG)
+
+    permits = consent.ask(424_242, at=5)
+
+    assert (permits.allows("train"), permits.allows("decide")) == (False, True)
+    assert permits.reason("train") == Reason.FILTER_FAILED
+    assert "canary" not in caplog.text
+    assert "424242" not in caplog.text
+
+
+@given(codes=st.lists(st.integers(0, 9), max_size=20), cut=st.integers(0, 20))
+@settings(max_examples=40, deadline=None)
+def test_order_splitting_and_repetition_of_customers_change_nothing(
+    codes: list[int], cut: int
+) -> None:
+    consent = Consent({("p", "train"): ById()})
+    vocabulary = Vocabulary(list(range(10)))
+
+    def ask(asked: list[int]) -> list[bool]:
+        customers = Customers(vocabulary, np.array(asked, dtype=np.int32))
+        allowed: list[bool] = consent.check(customers, stage="train", at_us=5).allowed.tolist()
+        return allowed
+
+    whole = ask(codes)
+    assert ask(codes[::-1]) == whole[::-1]
+    assert ask(codes[:cut]) + ask(codes[cut:]) == whole
+    assert ask(codes + codes) == whole + whole
+    assert [ask([code])[0] for code in codes] == whole
+
+
+def test_the_epoch_moves_with_every_filter_of_the_policy() -> None:
+    old, young = ConsentLedger(), ConsentLedger()
+    for at in range(5):
+        old.grant("ana", ["p"], at=at, until=99)
+    consent = Consent({("p", "train"): old, ("q", "decide"): young})
+    before = consent.ask("ana", at=50).epoch
+
+    young.withdraw("ana", at=1)
+
+    assert consent.ask("ana", at=50).epoch > before
+
+
+@pytest.mark.parametrize(
+    ("policy", "error", "words"),
+    [
+        ({("p", "training"): ConsentLedger()}, InvalidArgumentError, "stage must be one of ingest"),
+        (
+            {("", "train"): ConsentLedger()},
+            InvalidArgumentError,
+            "purpose of stage 'train' must be",
+        ),
+        ({(5, "train"): ConsentLedger()}, InvalidArgumentError, "purpose of stage 'train' must be"),
+        ({("p", "train"): None}, InvalidTypeError, "takes filters"),
+        ({("p", "train"): ConsentLedger}, InvalidTypeError, "got the class ConsentLedger"),
+        ({"train": ConsentLedger()}, InvalidTypeError, r"keys of a policy are \(purpose, stage\)"),
+        ({("p", "train", 1): ConsentLedger()}, InvalidTypeError, "keys of a policy"),
+    ],
+)
+def test_a_policy_that_means_nothing_is_refused(
+    policy: Any,  # noqa: ANN401  # the point
+    error: type[Exception],
+    words: str,
+) -> None:
+    with pytest.raises(error, match=words):
+        Consent(policy)
+
+
+def test_a_policy_does_not_change_with_the_dict_it_was_made_of() -> None:
+    policy: dict[tuple[str, str], ConsentFilter] = {}
+    consent = Consent(policy)
+
+    policy["p", "train"] = ById()
+
+    assert not consent.ask(2, at=5).allows("train")
+
+
+def test_an_unknown_stage_is_refused_everywhere() -> None:
+    for door in (Consent({}), ConsentNotNeeded("synthetic")):
+        permits = door.ask("ana", at=0)
+        with pytest.raises(InvalidArgumentError, match="stage must be one of"):
+            door.check(Customers.of("ana"), stage="training", at_us=0)
+        with pytest.raises(InvalidArgumentError, match="stage must be one of"):
+            door.purposes("training")
+        with pytest.raises(InvalidArgumentError, match="stage must be one of"):
+            permits.allows("training")
+        with pytest.raises(InvalidArgumentError, match="stage must be one of"):
+            permits.reason("training")
+
+
+@pytest.mark.parametrize("customer", ["", 1.5, None, "canary\ud800"])
+def test_a_bad_customer_is_refused_without_being_shown(customer: Any) -> None:  # noqa: ANN401  # the point
+    with pytest.raises((InvalidArgumentError, InvalidTypeError)) as caught:
+        Consent({}).ask(customer, at=0)
+
+    assert "canary" not in str(caught.value)
+
+
+def test_where_consent_is_not_needed_every_stage_is_permitted_with_the_reason() -> None:
+    door = ConsentNotNeeded("synthetic data")
+
+    permits = door.ask("ana", at=5)
+
+    assert all(permits.allows(stage) for stage in STAGES)
+    assert set(permits.reasons) == {Reason.NOT_NEEDED}
+    assert door.purposes("train") == ("not needed: synthetic data",)
+
+
+@pytest.mark.parametrize("because", ["", "  ", None, 5])
+def test_consent_is_never_not_needed_without_a_reason(because: Any) -> None:  # noqa: ANN401  # the point
+    with pytest.raises(InvalidArgumentError, match="say why"):
+        ConsentNotNeeded(because)
+
+
+def test_a_door_takes_a_consent_and_nothing_else() -> None:
+    consent, not_needed = Consent({}), ConsentNotNeeded("synthetic")
+
+    assert check_consent(consent) is consent
+    assert check_consent(not_needed) is not_needed
+    for other in (None, True, ConsentLedger(), Consent):
+        with pytest.raises(InvalidTypeError, match="consent must be a Consent, made for example"):
+            check_consent(other)

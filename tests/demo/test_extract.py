@@ -1,0 +1,75 @@
+"""The bundled extract: what is in it, and that damage is noticed."""
+
+import hashlib
+import shutil
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seg1.demo.extract import load_extract
+from seg1.errors import DamagedError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    copy = tmp_path / "data"
+    with resources.as_file(resources.files("seg1.demo") / "data") as bundled:
+        shutil.copytree(bundled, copy)
+    return copy
+
+
+def test_it_holds_800_households_and_products_that_five_of_them_bought() -> None:
+    receipts = load_extract().receipts
+    pairs = np.unique(
+        np.stack([receipts["product_id"], receipts["household_id"]]).astype(np.int64), axis=1
+    )
+
+    assert len(np.unique(receipts["household_id"])) == 800
+    assert np.unique(pairs[0], return_counts=True)[1].min() >= 5
+
+
+def test_columns_are_of_one_length_and_all_products_are_named() -> None:
+    extract = load_extract()
+
+    assert {len(column) for column in extract.receipts.values()} == {374_129}
+    assert set(np.unique(extract.receipts["product_id"]).tolist()) == set(extract.product_names)
+
+
+def test_times_lie_in_the_year_and_weeks_start_on_its_first_day() -> None:
+    extract = load_extract()
+
+    assert extract.week_us(1) == extract.first_us
+    assert extract.receipts["time"].min() >= extract.week_us(1)
+    assert extract.receipts["time"].max() < extract.week_us(54)
+
+
+@pytest.mark.parametrize("name", ["journey.npz", "journey.json", "journey.sha256"])
+def test_a_missing_file_is_noticed(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+
+    with pytest.raises(DamagedError, match="install seg1 again"):
+        load_extract(folder)
+
+
+@pytest.mark.parametrize("name", ["journey.npz", "journey.json", "journey.sha256"])
+def test_one_changed_byte_is_noticed(folder: Path, name: str) -> None:
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 3] ^= 1
+    (folder / name).write_bytes(bytes(content))
+
+    with pytest.raises(DamagedError, match="install seg1 again"):
+        load_extract(folder)
+
+
+def test_files_that_match_their_sums_and_lack_their_form_are_refused(folder: Path) -> None:
+    (folder / "journey.json").write_text('{"format": 2}')
+    sums = "".join(
+        f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n"
+        for name in ("journey.npz", "journey.json")
+    )
+    (folder / "journey.sha256").write_text(sums)
+
+    with pytest.raises(DamagedError, match="does not have its form"):
+        load_extract(folder)

@@ -1,0 +1,49 @@
+"""One test owns the path: events, consent in SQLite, matrix, model, withdrawal, restart.
+
+It runs through public names in processes of their own. Where SEG1_WHEEL_PYTHON names an interpreter
+with the built wheel, as in continuous integration, it is the wheel that is tested.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+SCRIPT = Path(__file__).with_name("path_script.py")
+
+
+def act(name: str, *arguments: str, folder: Path) -> dict[str, Any]:
+    python = os.environ.get("SEG1_WHEEL_PYTHON", sys.executable)
+    told = subprocess.run(
+        [python, "-W", "error", str(SCRIPT), name, *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+    )
+    figures: dict[str, Any] = json.loads(told.stdout)
+    return figures
+
+
+def test_the_path_from_events_to_recommendations_with_a_withdrawal_and_a_restart(
+    tmp_path: Path,
+) -> None:
+    first = act("first", folder=tmp_path)
+    stays, leaves, never = first["before"]
+    again = act("restart", stays, leaves, never, folder=tmp_path)
+
+    assert first["n_customers"] == 59
+    assert first["never_in_matrix"] is False
+    assert first["accounted"] == first["n_events"]
+    for customer in (stays, leaves):
+        assert first["before"][customer]["personalised"] is True
+        assert len(first["before"][customer]["items"]) == 10
+        assert all(words.startswith("goes with") for words in first["before"][customer]["words"])
+    assert first["before"][never]["reason"] == "consent: no record"
+    assert first["after"][stays] == first["before"][stays]
+    assert first["after"][leaves]["reason"] == "consent: withdrawn"
+    assert first["after"][leaves]["items"] == first["after"][never]["items"] == []
+    assert again["after"] == first["after"]
+    assert again["implicit_imported"] is False
