@@ -1,6 +1,7 @@
 """The policy: which stage asks which filter, and that what is not named is denied."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from seg1.consent import (
     ConsentNotNeeded,
     Customers,
     Reason,
+    all_of,
 )
 from seg1.consent.policy import check_consent
 from seg1.errors import InvalidArgumentError, InvalidTypeError
@@ -242,3 +244,65 @@ def test_a_door_takes_a_consent_and_nothing_else() -> None:
     for other in (None, True, ConsentLedger(), Consent):
         with pytest.raises(InvalidTypeError, match="consent must be a Consent, made for example"):
             check_consent(other)
+
+
+def test_a_withdrawal_through_the_policy_reaches_every_ledger_once() -> None:
+    ours, theirs = ConsentLedger(), ConsentLedger()
+    for ledger in (ours, theirs):
+        ledger.grant("ana", ["profiling", "offers"], at=0, until=100)
+    consent = Consent(
+        {("profiling", "train"): ours, ("offers", "train"): theirs, ("a", "log"): ours}
+    )
+
+    consent.withdraw("ana", at=50)
+
+    assert [len(ledger.history("ana")) for ledger in (ours, theirs)] == [3, 3]
+    assert consent.ask("ana", at=50).reason("train") is Reason.WITHDRAWN
+
+
+def test_a_policy_without_a_ledger_says_where_to_withdraw() -> None:
+    consent = Consent({("offers", "decide"): all_of(ConsentLedger())})
+
+    with pytest.raises(InvalidTypeError, match="record it in its source"):
+        consent.withdraw("ana", at=0)
+
+
+def test_a_ledger_that_cannot_be_read_permits_nothing(tmp_path: Path) -> None:
+    ledger = ConsentLedger(tmp_path / "consent.sqlite")
+    ledger.grant("ana", ["offers"], at=0, until=100)
+    consent = Consent.for_purposes(ledger, train="offers", decide="offers", measure="offers")
+    ledger.close()
+
+    permits = consent.ask("ana", at=50)
+
+    assert permits.reason("decide") is Reason.FILTER_FAILED
+    assert [stage for stage in STAGES if permits.allows(stage)] == ["export"]
+
+
+@settings(max_examples=60)
+@given(
+    words=st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b", "c"]), st.sampled_from(["grant", "withdraw"]),
+            st.integers(0, 20),
+        ),
+        max_size=8,
+    ),
+    at=st.integers(0, 30),
+)  # fmt: skip
+def test_one_customer_asked_alone_gets_what_the_check_of_many_gives(
+    words: list[tuple[str, str, int]], at: int
+) -> None:
+    ledger = ConsentLedger()
+    for purpose, kind, said in words:
+        if kind == "grant":
+            ledger.grant(7, [purpose], at=said, until=said + 10)
+        else:
+            ledger.withdraw(7, [purpose], at=said)
+    consent = Consent.for_purposes(ledger, train="a", decide="b", measure="c")
+
+    permits = consent.ask(7, at=at)
+
+    for stage in STAGES:
+        verdict = consent.check(Customers.of(7), stage=stage, at_us=at).one(0)
+        assert (permits.allows(stage), permits.reason(stage)) == (verdict.allowed, verdict.reason)

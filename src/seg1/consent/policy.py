@@ -1,5 +1,6 @@
 """`Consent`: which filter answers for which purpose at which step of the path."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -8,10 +9,23 @@ from typing import Final, TypeAlias
 from seg1._checks import check_choice, to_us
 from seg1._types import At, Id
 from seg1.consent.filters import ConsentFilter, all_of, guarded_check
-from seg1.consent.verdicts import ALLOW, UNKNOWN, Ask, Customers, Reason, Verdicts, meet
+from seg1.consent.ledger import ConsentLedger
+from seg1.consent.verdicts import (
+    ALLOW,
+    UNKNOWN,
+    Ask,
+    Customers,
+    Reason,
+    Verdict,
+    Verdicts,
+    meet,
+)
 from seg1.errors import InvalidArgumentError, InvalidTypeError
+from seg1.events.vocabulary import as_id
 
 __all__ = ["STAGES", "Consent", "ConsentDoor", "ConsentNotNeeded", "Permits", "check_consent"]
+
+log = logging.getLogger(__name__)
 
 STAGES: Final = (
     "ingest", "train", "candidates", "features", "decide", "log", "measure", "export",
@@ -95,6 +109,8 @@ class Consent:
         self._of_stage = {
             stage: tuple((p, f) for (p, s), f in policy.items() if s == stage) for stage in STAGES
         }
+        # A ledger answers alike at all stages: asked once a purpose, it is quick for one customer.
+        self._is_of_ledgers = all(isinstance(f, ConsentLedger | _OwnRight) for f in policy.values())
 
     @classmethod
     def for_purposes(
@@ -168,7 +184,43 @@ class Consent:
         at
             The moment.
         """
-        return _ask_all(self, customer, at)
+        return (
+            self._ask_ledgers(customer, at) if self._is_of_ledgers else _ask_all(self, customer, at)
+        )
+
+    def _ask_ledgers(self, customer: Id, at: At) -> Permits:
+        at_us, customer = to_us(at), as_id(customer)
+        known: dict[tuple[int, str], tuple[Verdict, int]] = {}
+        bits, epoch, reasons = 0, 0, []
+        for bit, stage in enumerate(STAGES):
+            lowest = _NO_POLICY
+            for place, (purpose, source) in enumerate(self._of_stage[stage]):
+                key = (id(source), purpose)
+                if key not in known:
+                    known[key] = _ask_one(source, customer, purpose, at_us=at_us)
+                verdict, of = known[key]
+                epoch += of
+                if not place or verdict.value < lowest.value:
+                    lowest = verdict
+            bits |= lowest.allowed << bit
+            reasons.append(lowest.reason)
+        return Permits(bits, tuple(reasons), epoch)
+
+    def withdraw(self, customer: Id, *, at: At) -> None:
+        """Record in every ledger of the policy that a customer withdraws everything.
+
+        Raises
+        ------
+        InvalidTypeError
+            Where the policy has no ledger: then its own source must record the withdrawal.
+        """
+        ledgers = {id(f): f for f in self._policy.values() if isinstance(f, ConsentLedger)}
+        if not ledgers:
+            raise InvalidTypeError(
+                "the policy has no ConsentLedger to record a withdrawal in: record it in its source"
+            )
+        for ledger in ledgers.values():
+            ledger.withdraw(customer, at=at)
 
     def purposes(self, stage: str) -> tuple[str, ...]:
         """Name the purposes that must permit a stage."""
@@ -241,6 +293,22 @@ def _ask_all(consent: ConsentDoor, customer: Id, at: At) -> Permits:
     # The sum, not the largest: it moves with every filter's state, also with the younger one's.
     epoch = sum(answer.epoch for answer in answers)
     return Permits(bits, tuple(verdict.reason for verdict in verdicts), epoch)
+
+
+_NO_POLICY = Verdict(UNKNOWN, Reason.NO_POLICY)
+_FAILED = (Verdict(UNKNOWN, Reason.FILTER_FAILED), 0)
+
+
+def _ask_one(
+    source: ConsentFilter, customer: Id, purpose: str, *, at_us: int
+) -> tuple[Verdict, int]:
+    if not isinstance(source, ConsentLedger):
+        return Verdict(ALLOW, Reason.OWN_RIGHT), 0
+    try:
+        return source.ask(customer, purpose, at=at_us), source.epoch
+    except Exception as error:  # noqa: BLE001  # fail closed, as in a check of many
+        log.warning("consent ledger failed (%s): read as unknown", type(error).__name__)
+        return _FAILED
 
 
 class _OwnRight:
