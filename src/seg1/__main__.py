@@ -1,6 +1,7 @@
 """The command line: ``python -m seg1 demo [--out DIR] [--json] [--seed N]``."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from seg1.demo.run import run  # noqa: PLC0415  # --help and --version need none of it
 
         run(parsed.out, seed=parsed.seed, as_json=parsed.json)
+    except BrokenPipeError:
+        # Who reads has seen enough (`| head`). Python would complain once more when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (Seg1Error, OSError) as error:
         sys.stderr.write(f"seg1 demo: {error}\n")
         return 2
@@ -25,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="seg1", description="Segment-of-one personalization.")
+    parser = argparse.ArgumentParser(
+        prog="python -m seg1", description="Segment-of-one personalization."
+    )
     parser.add_argument("--version", action="version", version=f"seg1 {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     demo = commands.add_parser("demo", help="run the main job on the bundled retail data")

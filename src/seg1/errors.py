@@ -16,6 +16,7 @@ No message holds a customer id, a feature or a consent string: rows, counts and 
     +-- BadRowError (ValueError)               one row of a table cannot be used
     +-- DamagedError (OSError)                 a file or folder is not what was written
     +-- ConsentStoreError (OSError)            the consent store cannot be read or written
+    +-- JournalError (OSError)                 the journal cannot be read or written
     +-- MissingExtraError (ImportError)        an optional dependency is not installed
     +-- ForkedFitError (RuntimeError)          a fit in a forked child would hang
 """
@@ -28,6 +29,7 @@ __all__ = [
     "ForkedFitError",
     "InvalidArgumentError",
     "InvalidTypeError",
+    "JournalError",
     "MissingColumnError",
     "MissingExtraError",
     "NoInteractionsError",
@@ -124,6 +126,10 @@ class DamagedError(Seg1Error, OSError):
 
 class ConsentStoreError(Seg1Error, OSError):
     """The consent store cannot be opened, read or written."""
+
+
+class JournalError(Seg1Error, OSError):
+    """The journal cannot be opened, read or written."""
 
 
 class MissingExtraError(Seg1Error, ImportError):

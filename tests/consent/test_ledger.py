@@ -25,7 +25,12 @@ from seg1.consent import (
     Reason,
     Verdict,
 )
-from seg1.errors import ConsentStoreError, InvalidArgumentError, InvalidTypeError
+from seg1.errors import (
+    ConsentStoreError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    WrongIdTypeError,
+)
 from seg1.events import Vocabulary
 
 WHO: list[Id] = ["ana", "bo"]
@@ -535,3 +540,26 @@ def test_threads_share_a_ledger(is_on_file: bool, tmp_path: Path) -> None:  # no
 
         assert not wrong
         assert ledger.epoch == 4 * 40
+
+
+def test_a_withdrawal_says_whether_a_later_grant_leaves_it_without_effect(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ledger = ConsentLedger()
+    ledger.grant("ana", ["offers"], at=50, until=100)
+
+    told = [ledger.withdraw("ana", at=49), ledger.withdraw("ana", at=50)]
+
+    assert told == [False, True]
+    assert "before a grant that it leaves standing" in caplog.text
+    assert "ana" not in caplog.text
+
+
+def test_a_second_kind_of_id_is_refused_where_it_would_be_recorded() -> None:
+    ledger = ConsentLedger()
+    ledger.grant("5", ["offers"], at=0, until=100)
+
+    with pytest.raises(WrongIdTypeError, match="use one kind"):
+        ledger.withdraw(5, at=50)
+
+    assert ledger.ask("5", "offers", at=60).allowed

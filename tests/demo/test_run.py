@@ -54,12 +54,12 @@ def test_the_synthetic_consent_is_called_so(demo_text: str, demo_folder: Path) -
 
 def test_nothing_but_the_three_results_is_left(demo_folder: Path) -> None:
     assert sorted(file.name for file in demo_folder.iterdir()) == [
-        "consent.sqlite", "model", "report.html",
+        ".seg1-demo", "demo-consent.sqlite", "model", "report.html",
     ]  # fmt: skip
 
 
 def test_the_withdrawal_stands_in_the_consent_file(demo_folder: Path) -> None:
-    with sqlite3.connect(demo_folder / "consent.sqlite") as connection:
+    with sqlite3.connect(demo_folder / "demo-consent.sqlite") as connection:
         last = connection.execute(
             "select kind, purpose from consent_events order by seq desc limit 1"
         ).fetchone()
@@ -92,6 +92,7 @@ def test_a_run_replaces_what_an_earlier_one_left(demo_folder: Path, tmp_path: Pa
     out = tmp_path / "out"
     (out / "model").mkdir(parents=True)
     (out / "report.html").write_text("old")
+    (out / ".seg1-demo").write_text("")
 
     run_module.run(out)
 
@@ -141,6 +142,19 @@ def test_a_damaged_extract_is_one_line_and_nothing_is_written(
 
 def _damaged() -> extract_module.Extract:
     raise DamagedError("the bundled journey.npz is damaged")
+
+
+@pytest.mark.parametrize("name", ["report.html", "model", "demo-consent.sqlite"])
+def test_what_the_demo_did_not_write_is_never_replaced(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_text("mine")
+
+    code = main(["demo", "--out", str(tmp_path)])
+
+    assert code == 2
+    assert f"holds a {name} that the demo did not write" in capsys.readouterr().err
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [(name, "mine")]
 
 
 def test_a_failure_halfway_leaves_nothing_behind(

@@ -363,3 +363,21 @@ def test_threads_that_ask_one_model_get_the_answers_of_one_thread() -> None:
 def test_every_model_is_a_recommender(model: Recommender) -> None:
     assert isinstance(model, Recommender)
     assert model.items is SHOP.items
+
+
+@pytest.mark.parametrize("fallback", [Popularity(), BuyAgain().fit(SHOP), [1, 2]], ids=repr)
+def test_a_fallback_that_cannot_rank_for_anyone_is_refused_at_once(fallback: Any) -> None:  # noqa: ANN401
+    model = Popularity().fit(SHOP)
+
+    with pytest.raises(InvalidTypeError, match="fallback must be a fitted Popularity"):
+        model.recommend(0, exclude_seen=False, consent=ANYONE, at=0, fallback=fallback)
+
+
+def test_what_is_alike_for_everybody_is_not_called_personalised() -> None:
+    model = Popularity().fit(SHOP)
+
+    alike = model.recommend(0, exclude_seen=False, consent=ANYONE, at=0)
+    own = model.recommend(0, exclude_seen=True, consent=ANYONE, at=0)
+
+    assert (alike.personalised, alike.reason) == (False, "anyone")
+    assert (own.personalised, own.reason) == (True, "personalised")

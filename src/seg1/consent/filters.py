@@ -22,7 +22,7 @@ from seg1.consent.verdicts import (
     join,
     meet,
 )
-from seg1.errors import EmptyCompositionError, InvalidTypeError
+from seg1.errors import EmptyCompositionError, InvalidTypeError, PluginError
 
 __all__ = ["ConsentFilter", "all_of", "any_of", "guarded_check", "not_"]
 
@@ -62,7 +62,8 @@ class ConsentFilter(Protocol):
 def guarded_check(consent_filter: ConsentFilter, customers: Customers, ask: Ask) -> Verdicts:
     """Ask a filter; whatever goes wrong in it reads as UNKNOWN for everybody.
 
-    The log names the filter and the type of the error, never its text: that may hold an id.
+    The log names the filter and the type of the error. Its text is told only where it is ours,
+    about the form of the answer: another's may hold an id.
     """
     n = len(customers)
     try:
@@ -71,7 +72,7 @@ def guarded_check(consent_filter: ConsentFilter, customers: Customers, ask: Ask)
         log.warning(
             "consent filter %s failed (%s): %d customers read as unknown",
             _name_of(consent_filter),
-            type(error).__name__,
+            error if isinstance(error, PluginError) else type(error).__name__,
             n,
         )
         return Verdicts.uniform(UNKNOWN, Reason.FILTER_FAILED, n=n)

@@ -1,5 +1,6 @@
 """`ConsentLedger`: what customers said, folded into who permits what, now or then."""
 
+import logging
 import threading
 from bisect import bisect_right
 from collections.abc import Iterable
@@ -22,10 +23,12 @@ from seg1.consent.verdicts import (
     Verdict,
     Verdicts,
 )
-from seg1.errors import InvalidArgumentError, InvalidTypeError
+from seg1.errors import InvalidArgumentError, InvalidTypeError, WrongIdTypeError
 from seg1.events.vocabulary import MAX_ID_BYTES, as_id, id_problem, plain_id
 
 __all__ = ["ConsentLedger"]
+
+log = logging.getLogger(__name__)
 
 _EVERYTHING = "*"
 _NO_RECORD = Verdict(UNKNOWN, Reason.NO_RECORD)
@@ -87,6 +90,7 @@ class ConsentLedger:
     >>> ledger.ask("ana", "offers", at=999).allowed, ledger.ask("ana", "offers", at=1_000).allowed
     (True, False)
     >>> ledger.withdraw("ana", at=500)
+    True
     >>> ledger.ask("ana", "offers", at=500).reason.words
     'withdrawn'
     """
@@ -103,6 +107,7 @@ class ConsentLedger:
         self._store: ConsentStore = store
         self._lock = threading.RLock()
         self._words: dict[tuple[Id, str], list[_Word]] = {}
+        self._purposes: set[str] = set()
         self._last_seq = 0
         self._version = -1
         self._epoch = 0
@@ -150,7 +155,7 @@ class ConsentLedger:
         InvalidArgumentError
             Where the validity is empty, or no purpose is named.
         ConsentStoreError
-            Where it could not be kept; then nothing has changed.
+            Where it could not be kept, or not be read again.
         """
         at_us, until_us = to_us(at), to_us(until, name="until")
         from_us = at_us if from_ is None else to_us(from_, name="from_")
@@ -160,7 +165,7 @@ class ConsentLedger:
             for purpose in _several(purposes)
         )
 
-    def withdraw(self, customer: Id, purposes: Iterable[str] | None = None, *, at: At) -> None:
+    def withdraw(self, customer: Id, purposes: Iterable[str] | None = None, *, at: At) -> bool:
         """Record that a customer no longer permits purposes, from that instant.
 
         Parameters
@@ -172,14 +177,29 @@ class ConsentLedger:
         at
             When it was said. Only a grant said strictly later permits again.
 
+        Returns
+        -------
+        bool
+            Whether it is the newest word. False where a grant stands that was said later, and so
+            goes on permitting: look at the clocks of who said what, and withdraw again.
+
         Raises
         ------
         ConsentStoreError
-            Where it could not be kept; then nothing has changed.
+            Where it could not be kept, or not be read again.
         """
         who, at_us = as_id(customer), to_us(at)
         named = [_EVERYTHING] if purposes is None else _several(purposes)
         self.record(ConsentEvent(who, purpose, "withdraw", at_us) for purpose in named)
+        with self._lock:
+            affected = self._purposes if purposes is None else named
+            words = [self._words[who, p][-1] for p in affected if (who, p) in self._words]
+        is_newest = not any(word.is_grant and word.at_us > at_us for word in words)
+        if not is_newest:
+            log.warning(
+                "a withdrawal was recorded with a time before a grant that it leaves standing"
+            )
+        return is_newest
 
     def record(self, events: Iterable[ConsentEvent]) -> None:
         """Record many events in one write, all or none, as when another system's are taken over.
@@ -194,7 +214,7 @@ class ConsentLedger:
         InvalidArgumentError, InvalidTypeError
             For an event that cannot be; then nothing has changed.
         ConsentStoreError
-            Where they could not be kept; then nothing has changed.
+            Where they could not be kept, or not be read again.
 
         Examples
         --------
@@ -206,6 +226,7 @@ class ConsentLedger:
         """
         checked = [_checked(event) for event in events]
         with self._lock:
+            self._check_kind({type(event.customer) for event in checked})
             self._store.append(checked)
             self._catch_up()
 
@@ -241,6 +262,15 @@ class ConsentLedger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _check_kind(self, asked: set[type]) -> None:
+        """Refuse a second kind of id: 5 and "5" are two customers, and one of them a mistake."""
+        known = type(next(iter(self._words))[0]) if self._words else None
+        if len(asked | ({known} if known else set())) > 1:
+            raise WrongIdTypeError(
+                "this ledger holds str ids and was given int ids, or the reverse; use one kind, "
+                "for example with str(id)"
+            )
+
     def _catch_up(self) -> None:
         """Fold what was appended since, by this process or another."""
         version = self._store.version()  # taken first: what comes during the read is read again
@@ -253,6 +283,7 @@ class ConsentLedger:
 
     def _fold(self, event: ConsentEvent) -> None:
         words = self._words.setdefault((event.customer, event.purpose), [])
+        self._purposes.add(event.purpose)
         # A grant of everything is not ours, whoever wrote it: it counts as a withdrawal.
         is_grant = event.kind == "grant" and event.purpose != _EVERYTHING
         new = _Word(event.at_us, is_grant, event.from_us, event.until_us)

@@ -93,6 +93,11 @@ class Consent:
     """
 
     def __init__(self, policy: Mapping[tuple[str, str], ConsentFilter]) -> None:
+        if not isinstance(policy, Mapping):
+            raise InvalidTypeError(
+                "a policy is a mapping of (purpose, stage) to a filter; for a ledger write "
+                "Consent.for_purposes(ledger, train=..., decide=..., measure=...)"
+            )
         for key, consent_filter in policy.items():
             if not isinstance(key, tuple) or len(key) != 2:  # noqa: PLR2004  # a pair
                 raise InvalidTypeError(
@@ -134,6 +139,8 @@ class Consent:
         Consent
             Also permits export to everybody: it is the customer's own right.
         """
+        if not all(isinstance(purpose, str) for purpose in (train, decide, measure)):
+            raise InvalidTypeError("train, decide and measure each name one purpose, a str")
         policy: dict[tuple[str, str], ConsentFilter] = {
             (train, "ingest"): source,
             (train, "train"): source,

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections import Counter
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -98,11 +99,20 @@ def _checked_content(folder: Traversable) -> dict[str, bytes]:
     return content
 
 
+def _distinct(ids: list[int], codes: list[int], names: list[str]) -> dict[Id, str]:
+    """Name products; where several share a name, with their id."""
+    shared = Counter(codes)
+    return {
+        product: names[code] if shared[code] == 1 else f"{names[code]} #{product}"
+        for product, code in zip(ids, codes, strict=True)
+    }
+
+
 def _assemble(arrays: dict[str, NDArray[Any]], meta: _Meta) -> Extract:
     first_us = to_us(np.datetime64(meta.first_day, "us").astype(np.int64).item())
     basket_of_line = np.repeat(np.arange(len(arrays["basket_lines"])), arrays["basket_lines"])
     second = arrays["basket_second"].astype(np.int64)[basket_of_line]
-    names = [meta.names[code] for code in arrays["product_name"]]
+    names = _distinct(arrays["product_id"].tolist(), arrays["product_name"].tolist(), meta.names)
     receipts = {
         "household_id": arrays["household_id"][arrays["basket_household"]][basket_of_line],
         "product_id": arrays["product_id"][arrays["line_product"]],
@@ -112,7 +122,7 @@ def _assemble(arrays: dict[str, NDArray[Any]], meta: _Meta) -> Extract:
     }
     return Extract(
         receipts=receipts,
-        product_names=dict(zip(arrays["product_id"].tolist(), names, strict=True)),
+        product_names=names,
         first_us=first_us,
         source=meta.source,
         note=meta.note,

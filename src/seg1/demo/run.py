@@ -15,9 +15,12 @@ import numpy as np
 from seg1.demo import story, telling
 from seg1.demo.extract import Extract, load_extract
 from seg1.demo.page import render
-from seg1.errors import MissingExtraError
+from seg1.errors import InvalidArgumentError, MissingExtraError
 
 __all__ = ["run"]
+
+_MARKER = ".seg1-demo"
+_TARGETS = ("report.html", "model", "demo-consent.sqlite")
 
 
 def run(out: Path, *, seed: int = 0, as_json: bool = False) -> dict[str, Any]:
@@ -26,8 +29,8 @@ def run(out: Path, *, seed: int = 0, as_json: bool = False) -> dict[str, Any]:
     Parameters
     ----------
     out
-        The folder; made where missing. ``report.html``, ``model/`` and ``consent.sqlite`` in it are
-        replaced.
+        The folder; made where missing. ``report.html``, ``model/`` and ``demo-consent.sqlite`` of
+        an earlier run are replaced; files of these names that are not the demo's are refused.
     seed
         Of the synthetic consent, the fit, the intervals and the choice of households; >= 0.
     as_json
@@ -47,6 +50,7 @@ def run(out: Path, *, seed: int = 0, as_json: bool = False) -> dict[str, Any]:
     """
     started = time.perf_counter()
     extract = load_extract()
+    _check_targets(out)
     with _staging(out) as staging:
         figures = _tell(extract, out=out, staging=staging, seed=seed)
     figures = {"seconds": round(time.perf_counter() - started, 2), **figures}
@@ -58,11 +62,11 @@ def run(out: Path, *, seed: int = 0, as_json: bool = False) -> dict[str, Any]:
 
 def _tell(extract: Extract, *, out: Path, staging: Path, seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
-    shop = story.open_shop(extract, consent_file=staging / "consent.sqlite", rng=rng)
+    shop = story.open_shop(extract, consent_file=staging / "demo-consent.sqlite", rng=rng)
     with shop.ledger:
         _say(telling.tell_events(shop))
         models = story.fit_models(shop, seed=seed, show_progress=sys.stderr.isatty())
-        _say(telling.tell_matrix(models))
+        _say(telling.tell_matrix(shop, models))
         comparison = story.compare(shop, models, rng=rng)
         _say(telling.tell_comparison(comparison))
         households = story.meet_households(shop, models, rng=rng)
@@ -112,6 +116,17 @@ def _page_or_none(write: Callable[[], str]) -> str | None:
         return None
 
 
+def _check_targets(out: Path) -> None:
+    """Refuse to replace what another run of the demo has not left."""
+    if (out / _MARKER).exists():
+        return
+    for name in _TARGETS:
+        if (out / name).exists():
+            raise InvalidArgumentError(
+                f"{out} holds a {name} that the demo did not write; name another folder with --out"
+            )
+
+
 @contextmanager
 def _staging(out: Path) -> Iterator[Path]:
     """Give a folder in `out` to work in; it goes afterwards, and so does an `out` left empty."""
@@ -128,8 +143,9 @@ def _staging(out: Path) -> Iterator[Path]:
 
 
 def _publish(models: story.Models, page: str | None, *, staging: Path, out: Path) -> None:
+    (out / _MARKER).write_text("Left by python -m seg1 demo, which may replace what is here.\n")
     models.als.save(out / "model")
-    (staging / "consent.sqlite").replace(out / "consent.sqlite")
+    (staging / "demo-consent.sqlite").replace(out / "demo-consent.sqlite")
     if page is not None:
         (staging / "report.html").write_text(page, encoding="utf-8")
         (staging / "report.html").replace(out / "report.html")
@@ -141,7 +157,7 @@ def _tell_files(out: Path, *, has_report: bool, is_identical: bool) -> Iterator[
     if has_report:
         yield f"   {out / 'report.html'}: open it in a browser"
     yield f"   {out / 'model'}: loaded again, same answers to the last bit: {is_identical}"
-    yield f"   {out / 'consent.sqlite'}: the synthetic consent file, with the withdrawal"
+    yield f"   {out / 'demo-consent.sqlite'}: the synthetic consent file, with the withdrawal"
 
 
 def _say(lines: Iterable[str]) -> None:

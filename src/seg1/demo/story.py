@@ -70,6 +70,8 @@ class Shop:
         The synthetic consent file, and the policy over it.
     now_us
         The moment of the split, at which everything is decided, microseconds UTC.
+    n_after
+        Receipt lines from the split on.
     n_asked, permits
         How many households there are, and per step of the path how many permit it.
     """
@@ -81,6 +83,7 @@ class Shop:
     ledger: ConsentLedger
     consent: Consent
     now_us: int
+    n_after: int
     n_asked: int
     permits: Mapping[str, int]
 
@@ -107,10 +110,11 @@ def open_shop(extract: Extract, *, consent_file: Path, rng: np.random.Generator)
         extract=extract,
         events=events,
         before=before,
-        after=after,
+        after=after.where(after.value > 0),  # what was brought back is no purchase
         ledger=ledger,
         consent=consent,
         now_us=now_us,
+        n_after=len(after),
         n_asked=len(events.customers),
         permits={stage: sum(a.allows(stage) for a in answers) for stage in STAGES},
     )
@@ -223,8 +227,12 @@ def _evaluate(shop: Shop, model: Recommender, *, new: bool) -> Evaluation:
     rankings = model.recommend_many(
         measured, n=N, exclude_seen=new, consent=shop.consent, at=shop.now_us
     )
-    served = {c for c, ok in zip(measured, rankings.personalised, strict=True) if ok}
-    return evaluate(rankings, {c: items for c, items in relevant.items() if c in served})
+    answered = {
+        customer
+        for customer, reason in zip(measured, rankings.reasons, strict=True)
+        if reason in ("personalised", "anyone")
+    }
+    return evaluate(rankings, {c: items for c, items in relevant.items() if c in answered})
 
 
 def _figures(evaluation: Evaluation, *, rng: np.random.Generator) -> Figures:

@@ -35,7 +35,7 @@ def tell_events(shop: Shop) -> Iterator[str]:
     )
 
 
-def tell_matrix(models: Models) -> Iterator[str]:
+def tell_matrix(shop: Shop, models: Models) -> Iterator[str]:
     """Say what the matrix holds, and every row that is not in it."""
     provenance = models.interactions.provenance
     n_customers, n_items = models.interactions.shape
@@ -43,6 +43,7 @@ def tell_matrix(models: Models) -> Iterator[str]:
         f"   matrix from weeks 1 to {SPLIT_WEEK - 1}: {n_customers} households x {n_items:,} "
         f"products, {models.interactions.weights.nnz:,} weights from {provenance.n_events:,} lines"
     )
+    yield f"   kept to be predicted: {shop.n_after:,} lines of weeks {SPLIT_WEEK} to 53"
     for reason, n in provenance.dropped.items():
         yield f"   left out: {n:,} lines ({reason})"
 

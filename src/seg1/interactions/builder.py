@@ -114,7 +114,10 @@ class InteractionMatrixBuilder:
         rows = self._select(events, verdict, dropped, at_us=to_us(at))
         if not len(rows.value):
             told = ", ".join(f"{reason}: {n}" for reason, n in dropped.items()) or "no events"
-            raise NoInteractionsError(f"no interaction is left ({told})")
+            raise NoInteractionsError(
+                f"no interaction is left ({told}); see that events, consent and at= name customers "
+                "by the same ids and times in the same unit, microseconds UTC"
+            )
         return self._assemble(events, rows, verdict=verdict, dropped=dropped, at_us=to_us(at))
 
     def _select(

@@ -1,5 +1,6 @@
 """Recommend: fit, fold in, rank exactly, and never an item that is not allowed."""
 
+from seg1.recommend import metrics
 from seg1.recommend.als import ALS
 from seg1.recommend.habits import BuyAgain, BuyAgainModel, Popularity, PopularityModel
 from seg1.recommend.model import ALSModel
@@ -17,4 +18,5 @@ __all__ = [
     "Rankings",
     "Recommender",
     "Why",
+    "metrics",
 ]

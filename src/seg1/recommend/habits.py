@@ -79,7 +79,12 @@ class PopularityModel(Served):
     def _rank(self, customer_index: int, *, n: int, allowed: Bools) -> Ranked:  # noqa: ARG002  # the same for everybody
         best = top_by_score(self.n_customers, n=n, allowed=allowed)
         scores = self.n_customers[best]
-        return Ranked(best, scores, lambda: tuple(Why("popular", (), s) for s in scores.tolist()))
+        return Ranked(
+            best,
+            scores,
+            lambda: tuple(Why("popular", (), s) for s in scores.tolist()),
+            is_personal=False,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,9 @@ class Why:
         if self.kind == "habit":
             return "had before, again and again"
         if self.kind == "popular":
-            return f"had by {self.amount:.0f} customers"
+            return (
+                "had by 1 customer" if self.amount == 1 else f"had by {self.amount:.0f} customers"
+            )
         shown = [(names or {}).get(item, str(item)) for item in self.items]
         return "goes with " + " and ".join(shown) if shown else "fits the whole history"
 
@@ -65,7 +67,8 @@ class Ranking:
     personalised
         Whether anything personal was read.
     reason
-        Why it is personalised, or is not: "personalised", "consent: withdrawn", "no history".
+        Why it is personalised, or is not: "personalised", "consent: withdrawn", "no history", or
+        "anyone" where a model ranks alike for everybody.
     withheld
         How many items were not allowed: reason ("seen", "denied", "not in allow") to count. An
         item with several reasons counts under each.

@@ -25,6 +25,7 @@ class Ranked(NamedTuple):
     item_index: Int32s
     scores: Float64s
     explain: Callable[[], tuple[Why, ...]]
+    is_personal: bool = True  # whether the customer's own past was used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class Request:
     deny: Collection[Id] = ()
 
 
+@runtime_checkable
 class AnyoneRanker(Protocol):
     """Ranks items for anybody, reading nothing personal; a `Popularity` model."""
 
@@ -130,7 +132,8 @@ class Served:
         n
             How many items at most, >= 1.
         exclude_seen
-            Whether to leave out what the customer had before. Groceries want False, films True.
+            Whether to leave out the items of the customer's history, those with a weight in the
+            matrix. Groceries want False, films True.
         consent
             Asked for the stage candidates. Where it does not permit, nothing personal is read.
         at
@@ -157,7 +160,7 @@ class Served:
         PluginError
             Where the fallback gives an item that is not allowed, or too many.
         """
-        request = _request(n, exclude_seen, consent, at, allow, deny)
+        request = _request(n, exclude_seen, consent, at, allow, deny, fallback)
         who = Customers.of(customer)
         self._check_kind(who)
         verdict = request.consent.check(who, stage="candidates", at_us=request.at_us).one(0)
@@ -182,7 +185,7 @@ class Served:
 
         The parameters are those of `recommend`.
         """
-        request = _request(n, exclude_seen, consent, at, allow, deny)
+        request = _request(n, exclude_seen, consent, at, allow, deny, fallback)
         if isinstance(customers, str):
             raise InvalidTypeError("customers must be several ids, not one str")
         who = _customers(list(customers))
@@ -231,8 +234,8 @@ class Served:
         return Ranking(
             items=items,
             scores=ranked.scores,
-            personalised=True,
-            reason="personalised",
+            personalised=ranked.is_personal or request.exclude_seen,
+            reason="personalised" if ranked.is_personal or request.exclude_seen else "anyone",
             withheld=withheld,
             explain=ranked.explain,
         )
@@ -245,12 +248,19 @@ def _request(  # noqa: PLR0917  # one call, with the names of the public argumen
     at: At,
     allow: Iterable[Id] | None,
     deny: Iterable[Id],
+    fallback: AnyoneRanker | None,
 ) -> Request:
     check_int(n, name="n", low=1)
     if not isinstance(exclude_seen, bool):
         raise InvalidTypeError(f"exclude_seen must be a bool, got {type(exclude_seen).__name__}")
-    if isinstance(allow, str) or isinstance(deny, str):
-        raise InvalidTypeError("allow and deny must be several ids, not one str")
+    for name, ids in (("allow", () if allow is None else allow), ("deny", deny)):
+        if isinstance(ids, str) or not isinstance(ids, Iterable):
+            raise InvalidTypeError(f"{name} must be several ids, not one {type(ids).__name__}")
+    if fallback is not None and not isinstance(fallback, AnyoneRanker):
+        raise InvalidTypeError(
+            f"fallback must be a fitted Popularity, got {type(fallback).__name__}; write "
+            "Popularity().fit(interactions)"
+        )
     return Request(
         n=n,
         exclude_seen=exclude_seen,
