@@ -1,19 +1,31 @@
 """The path through public names, in two acts with a restart between. The end-to-end test runs it.
 
-Act "first" reads events, records consent in SQLite, fits, recommends, saves, and lets one customer
-withdraw. Act "restart" is another process: it opens what the first one left.
+Act "first" reads events, records consent in SQLite, fits, recommends, saves, decides and learns.
+One customer withdraws. Act "restart" is another process: it opens what the first one left, goes on
+deciding, replays, measures and erases.
 """
 
 import json
 import sys
+import warnings
 from datetime import UTC, datetime, timedelta
 
 import seg1
+from seg1._types import Float64s
+from seg1.decide import replay
 from seg1.demo import load_extract
+from seg1.journal import States
 
 NOW = datetime(2017, 11, 5, tzinfo=UTC)
 IN_A_YEAR = NOW + timedelta(days=365)
+LATER = NOW + timedelta(days=60)
 PURPOSES = ["profiling", "offers", "measurement"]
+N_CUSTOMERS = 400
+OFFERS = [
+    seg1.Offer("coffee", items=[981760], cost=0.30, prices=[1.29, 0.99], slots=["now", "saturday"]),
+    seg1.Offer("bakery", cost=0.20, prices=[0.89]),
+    seg1.Offer("members only", worth=1.0, audience=lambda customer, _: int(customer) % 2 == 0),
+]
 
 
 def open_consent() -> tuple[seg1.ConsentLedger, seg1.Consent]:
@@ -22,6 +34,25 @@ def open_consent() -> tuple[seg1.ConsentLedger, seg1.Consent]:
         ledger, train="profiling", decide="offers", measure="measurement"
     )
     return ledger, consent
+
+
+def open_selector() -> seg1.OfferSelector:
+    context = seg1.ContextSchema(
+        numeric={"hour": (0, 24)}, categorical={"channel": ["app", "till"]}
+    )
+    goal = seg1.Goal.margin(contact_cost=0.02)
+    return seg1.OfferSelector(OFFERS, context=context, goal=goal, seed=7)
+
+
+def open_engine(model: seg1.ALSModel, consent: seg1.Consent) -> seg1.Personalizer:
+    return seg1.Personalizer(
+        open_selector(),
+        consent=consent,
+        recommender=model,
+        filters=[seg1.FrequencyCap(3, days=7)],
+        holdout=seg1.Holdout(0.2, key=b"a secret of the end-to-end test"),
+        journal="shop.sqlite",
+    )
 
 
 def rank(model: seg1.ALSModel, customer: int, consent: seg1.Consent) -> dict[str, object]:
@@ -35,6 +66,26 @@ def rank(model: seg1.ALSModel, customer: int, consent: seg1.Consent) -> dict[str
     }
 
 
+def contact(engine: seg1.Personalizer, customer: int, number: int) -> str:
+    """Decide, show and answer once; who is even accepts whatever is shown."""
+    at = NOW + timedelta(minutes=number)
+    channel = "app" if number % 3 else "till"
+    d = engine.decide(
+        customer, placement="app-home", context={"hour": number % 24, "channel": channel}, at=at
+    )
+    if d.logged and d.offer is not None:
+        engine.exposed(d.id, at=at)
+        if customer % 2 == 0:
+            engine.outcome(d.id, accepted=True, at=at + timedelta(hours=2))
+    return d.mode
+
+
+def decide_probe(engine: seg1.Personalizer, customer: int) -> seg1.decide.Decision:
+    context = {"hour": 8, "channel": "app"}
+    at = NOW + timedelta(days=1)
+    return engine.decide(customer, placement="app-home", context=context, at=at, id="probe")
+
+
 def first() -> dict[str, object]:
     events = seg1.Events.from_table(
         load_extract().receipts,
@@ -44,35 +95,79 @@ def first() -> dict[str, object]:
         value="sales_value",
     )
     ledger, consent = open_consent()
-    stays, leaves, never = (int(c) for c in events.customers.ids[:3])
-    for customer in (stays, leaves, *map(int, events.customers.ids[3:60])):
+    customers = [int(c) for c in events.customers.ids[:N_CUSTOMERS]]
+    stays, leaves, never = customers[:3]
+    for customer in (stays, leaves, *customers[3:]):
         ledger.grant(customer, PURPOSES, at=NOW, until=IN_A_YEAR)
-    builder = seg1.InteractionMatrixBuilder(half_life_days=90)
-    interactions = builder.build(events, consent=consent, at=NOW)
+    interactions = seg1.InteractionMatrixBuilder(half_life_days=90).build(
+        events, consent=consent, at=NOW
+    )
     model = seg1.ALS(factors=16, seed=7).fit(interactions)
     model.save("model")
-    told = {
+    selector = open_selector()
+    choice = selector.choose({"hour": 8, "channel": "app"}, id="visit-1", at=NOW)
+    selector.learn(choice, accepted=choice.offer is not None, at=NOW)
+    told: dict[str, object] = {
         "n_customers": len(interactions.customers),
         "never_in_matrix": never in interactions.customers,
         "accounted": interactions.provenance.n_events
         + sum(interactions.provenance.dropped.values()),
         "n_events": len(events),
         "before": {c: rank(model, c, consent) for c in (stays, leaves, never)},
+        "alone": 0 < choice.action_prob <= 1,
     }
-    ledger.withdraw(leaves, at=NOW)
-    told["after"] = {c: rank(model, c, consent) for c in (stays, leaves, never)}
+    engine = open_engine(model, consent)
+    engine.observe(stays, item=981760, kind="view", at=NOW)
+    told["modes"] = [contact(engine, c, number) for number, c in enumerate(customers)]
+    probe = decide_probe(engine, stays)
+    told["probe"] = [probe.offer, probe.price, probe.slot, probe.action_prob.hex()]
+    engine.withdraw(leaves, at=NOW + timedelta(days=1))
+    told["after"] = {c: rank_later(model, c, consent) for c in (stays, leaves, never)}
+    told["seq"] = engine.decide(leaves, placement="app-home", at=NOW).mode
     ledger.close()
+    engine.close()
     return told
+
+
+def rank_later(model: seg1.ALSModel, customer: int, consent: seg1.Consent) -> dict[str, object]:
+    at = NOW + timedelta(days=1)
+    ranking = model.recommend(customer, n=10, exclude_seen=True, consent=consent, at=at)
+    return {"items": list(ranking.items), "reason": ranking.reason}
+
+
+def even(states: States) -> Float64s:
+    p: Float64s = states.eligible / states.eligible.sum(axis=1, keepdims=True)
+    return p
 
 
 def restart() -> dict[str, object]:
     ledger, consent = open_consent()
     model = seg1.ALSModel.load("model")
-    customers = map(int, sys.argv[2:])
-    told: dict[str, object] = {"after": {c: rank(model, c, consent) for c in customers}}
+    stays, leaves, never = map(int, sys.argv[2:])
+    told: dict[str, object] = {
+        "after": {c: rank_later(model, c, consent) for c in (stays, leaves, never)}
+    }
+    with open_engine(model, consent) as engine:
+        probe = decide_probe(engine, stays)
+        told["probe"] = [probe.offer, probe.price, probe.slot, probe.action_prob.hex()]
+        told["mode_of_leaver"] = engine.decide(leaves, placement="till", at=LATER).mode
+        told["n_learned"] = engine.n_learned
+        replayed = replay(engine.journal, open_selector())
+        told["replayed"] = [replayed.n_same, replayed.n_different, replayed.n_not_replayable]
+        log = seg1.DecisionLog.from_journal(engine.journal, consent=consent, at=LATER)
+        told["log"] = len(log)
+        told["leaver_in_log"] = leaves in log.customers
+        told["lift"] = seg1.measure.lift(log).estimate
+        told["by"] = sorted(seg1.measure.lift(log, by="channel", min_customers=5))
+        gate = seg1.measure.Gate(min_ess=20, max_weight_share=1.0, max_mean_weight_z=4.0)
+        value = seg1.measure.value(log, policy=even, estimator="dr", gate=gate)
+        told["value"] = [value.low, value.estimate, value.high]
+        told["erased"] = engine.erase(stays, at=LATER).n_rows
+        told["after_erasure"] = replay(engine.journal, open_selector()).n_different
     ledger.close()
     return {**told, "implicit_imported": "implicit" in sys.modules}
 
 
 if __name__ == "__main__":
+    warnings.simplefilter("error")
     json.dump(first() if sys.argv[1] == "first" else restart(), sys.stdout)

@@ -1,4 +1,4 @@
-"""One test owns the path: events, consent in SQLite, matrix, model, withdrawal, restart.
+"""One test owns the path: events, consent, matrix, model, decisions, withdrawal, restart, lift.
 
 It runs through public names in processes of their own. Where SEG1_WHEEL_PYTHON names an interpreter
 with the built wheel, as in continuous integration, it is the wheel that is tested.
@@ -27,14 +27,35 @@ def act(name: str, *arguments: str, folder: Path) -> dict[str, Any]:
     return figures
 
 
-def test_the_path_from_events_to_recommendations_with_a_withdrawal_and_a_restart(
+def test_the_path_from_events_to_measured_decisions_with_a_withdrawal_and_a_restart(
     tmp_path: Path,
 ) -> None:
     first = act("first", folder=tmp_path)
     stays, leaves, never = first["before"]
     again = act("restart", stays, leaves, never, folder=tmp_path)
 
-    assert first["n_customers"] == 59
+    check_recommendations(first, stays=stays, leaves=leaves, never=never)
+    assert again["after"] == first["after"]
+    assert again["implicit_imported"] is False
+    assert first["alone"] is True
+    assert set(first["modes"]) == {"personalised", "control", "fallback"}
+    assert first["modes"].count("fallback") == 1  # the customer who never spoke
+    assert first["seq"] == again["mode_of_leaver"] == "fallback"
+    assert again["probe"] == first["probe"]
+    assert again["n_learned"] > 100
+    assert again["replayed"][0] > 200
+    assert again["replayed"][1:] == [0, 0]
+    assert again["log"] > 350
+    assert again["leaver_in_log"] is False
+    assert again["lift"] > 0
+    assert again["by"] == ["app", "till"]
+    assert again["value"] == sorted(again["value"])
+    assert again["erased"] > 3
+    assert again["after_erasure"] == 0
+
+
+def check_recommendations(first: dict[str, Any], *, stays: str, leaves: str, never: str) -> None:
+    assert first["n_customers"] == 399
     assert first["never_in_matrix"] is False
     assert first["accounted"] == first["n_events"]
     for customer in (stays, leaves):
@@ -42,8 +63,6 @@ def test_the_path_from_events_to_recommendations_with_a_withdrawal_and_a_restart
         assert len(first["before"][customer]["items"]) == 10
         assert all(words.startswith("goes with") for words in first["before"][customer]["words"])
     assert first["before"][never]["reason"] == "consent: no record"
-    assert first["after"][stays] == first["before"][stays]
-    assert first["after"][leaves]["reason"] == "consent: withdrawn"
-    assert first["after"][leaves]["items"] == first["after"][never]["items"] == []
-    assert again["after"] == first["after"]
-    assert again["implicit_imported"] is False
+    assert first["after"][stays]["items"] == first["before"][stays]["items"]
+    assert first["after"][leaves] == {"items": [], "reason": "consent: withdrawn"}
+    assert first["after"][never]["items"] == []

@@ -7,10 +7,28 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from seg1 import (  # noqa: F401  # type checkers see what __getattr__ loads
+        bandit,
+        consent,
+        decide,
+        errors,
+        events,
+        interactions,
+        journal,
+        measure,
+        offers,
+        persist,
+        recommend,
+        testing,
+    )
+    from seg1.bandit import ContextSchema, OfferSelector
     from seg1.consent import Consent, ConsentLedger, ConsentNotNeeded
+    from seg1.decide import FrequencyCap, Holdout, Personalizer
     from seg1.errors import Seg1Error
     from seg1.events import Events
     from seg1.interactions import InteractionMatrixBuilder
+    from seg1.journal import DecisionLog
+    from seg1.offers import Goal, Offer, Placement
     from seg1.recommend import ALS, ALSModel, BuyAgain, Popularity
 
 __version__ = "0.1.0"
@@ -22,8 +40,17 @@ __all__ = [
     "Consent",
     "ConsentLedger",
     "ConsentNotNeeded",
+    "ContextSchema",
+    "DecisionLog",
     "Events",
+    "FrequencyCap",
+    "Goal",
+    "Holdout",
     "InteractionMatrixBuilder",
+    "Offer",
+    "OfferSelector",
+    "Personalizer",
+    "Placement",
     "Popularity",
     "Seg1Error",
 ]
@@ -35,12 +62,34 @@ _ROOM_OF = {
     "Consent": "consent",
     "ConsentLedger": "consent",
     "ConsentNotNeeded": "consent",
+    "ContextSchema": "bandit",
+    "DecisionLog": "journal",
     "Events": "events",
+    "FrequencyCap": "decide",
+    "Goal": "offers",
+    "Holdout": "decide",
     "InteractionMatrixBuilder": "interactions",
+    "Offer": "offers",
+    "OfferSelector": "bandit",
+    "Personalizer": "decide",
+    "Placement": "offers",
     "Popularity": "recommend",
     "Seg1Error": "errors",
 }
-_ROOMS = ("consent", "errors", "events", "interactions", "persist", "recommend", "testing")
+_ROOMS = (
+    "bandit",
+    "consent",
+    "decide",
+    "errors",
+    "events",
+    "interactions",
+    "journal",
+    "measure",
+    "offers",
+    "persist",
+    "recommend",
+    "testing",
+)
 
 
 def __getattr__(name: str) -> object:

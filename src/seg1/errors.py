@@ -14,6 +14,7 @@ No message holds a customer id, a feature or a consent string: rows, counts and 
     +-- UnknownIdError (LookupError)           an id that the vocabulary does not hold
     +-- MissingColumnError (LookupError)       a table lacks a column that was named
     +-- BadRowError (ValueError)               one row of a table cannot be used
+    +-- NotSupportedError (ValueError)         a log cannot carry the figure asked for
     +-- DamagedError (OSError)                 a file or folder is not what was written
     +-- ConsentStoreError (OSError)            the consent store cannot be read or written
     +-- JournalError (OSError)                 the journal cannot be read or written
@@ -33,6 +34,7 @@ __all__ = [
     "MissingColumnError",
     "MissingExtraError",
     "NoInteractionsError",
+    "NotSupportedError",
     "PluginError",
     "Seg1Error",
     "UnknownIdError",
@@ -118,6 +120,10 @@ class BadRowError(Seg1Error, ValueError):
 
 def _bad_row(row: int, column: str, reason: str) -> BadRowError:
     return BadRowError(row, column=column, reason=reason)
+
+
+class NotSupportedError(Seg1Error, ValueError):
+    """The log cannot carry the figure that was asked for; the message has the quantities."""
 
 
 class DamagedError(Seg1Error, OSError):

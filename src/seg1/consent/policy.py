@@ -271,6 +271,13 @@ class ConsentNotNeeded:
         """Permit every stage."""
         return _ask_all(self, customer, at)
 
+    def withdraw(self, customer: Id, *, at: At) -> None:  # noqa: ARG002  # the contract's
+        """Refuse: where consent is not needed there is nothing to withdraw from."""
+        raise InvalidTypeError(
+            "consent is declared as not needed, so that a withdrawal would have no effect: open "
+            "the engine with a Consent over a ledger"
+        )
+
     def purposes(self, stage: str) -> tuple[str, ...]:
         """Give the reason in the place of a purpose."""
         check_choice(stage, name="stage", choices=STAGES)

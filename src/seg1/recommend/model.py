@@ -1,5 +1,6 @@
 """`ALSModel`: what a fit has learned, and how it answers. Serves without implicit."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from os import PathLike
@@ -74,6 +75,13 @@ class ALSModel(Served):
     def n_factors(self) -> int:
         """How many factors it has."""
         return int(self.item_factors.shape[1])
+
+    @property
+    def version(self) -> str:
+        """Name the model by its configuration and its item factors: 16 hexadecimal digits."""
+        digest = hashlib.sha256(repr(self.config).encode())
+        digest.update(self.item_factors.tobytes())
+        return digest.hexdigest()[:16]
 
     def fold_in(self, history: Mapping[Id, float]) -> Float64s:
         """Work out the factors of a customer from a history, without a fit.

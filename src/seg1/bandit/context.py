@@ -1,0 +1,228 @@
+"""`ContextSchema`: from what is known of a moment to the vector that a bandit learns on."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import copysign, inf, isfinite, sqrt
+from typing import NamedTuple
+
+import numpy as np
+
+from seg1._types import Float64s
+from seg1.errors import InvalidArgumentError, InvalidTypeError
+
+__all__ = ["ContextSchema"]
+
+
+class _Field(NamedTuple):
+    """Where a field stands in the vector; the feature after `position` says that it is missing.
+
+    Attributes
+    ----------
+    position
+        Of the scaled number; of a category, where values go that were not declared.
+    middle, half_range
+        What turns a number into [-1, 1].
+    position_of
+        Where each declared value of a category stands; None for a number.
+    """
+
+    position: int
+    middle: float
+    half_range: float
+    position_of: dict[str, int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextSchema:
+    """What may be told about a moment, declared; `encode` turns it into numbers.
+
+    An encoder learns nothing: ranges and values are declared, so that a vector means the same on
+    the first day and on the last. Features are an intercept of 1; for each number its value, from
+    the declared range to [-1, 1] and *clipped* outside of it, and whether it is missing; for each
+    category one feature for each declared value, one for any other, one for missing. All but the
+    intercept are divided by the root of the number of fields, so that the squared norm of a vector
+    lies in [1, 2], however many fields there are.
+
+    Parameters
+    ----------
+    numeric
+        Range of each number, (low, high), finite, low < high.
+    categorical
+        Values of each category, str, at least one, all different.
+
+    Attributes
+    ----------
+    names
+        Name of each feature.
+
+    Raises
+    ------
+    InvalidArgumentError, InvalidTypeError
+        For a range or a list of values that cannot be used, or a name declared twice.
+
+    Examples
+    --------
+    >>> schema = ContextSchema(numeric={"hour": (0, 24)}, categorical={"channel": ["app", "till"]})
+    >>> schema.names
+    ('intercept', 'hour', 'hour:missing', 'channel=app', 'channel=till', 'channel:other',
+     'channel:missing')
+    >>> schema.encode({"hour": 24, "channel": "app"}).round(2).tolist()
+    [1.0, 0.71, 0.0, 0.71, 0.0, 0.0, 0.0]
+    """
+
+    numeric: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    categorical: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _fields: dict[str, _Field] = field(init=False, repr=False, compare=False)
+    _blank: list[float] = field(init=False, repr=False, compare=False)
+    _scale: float = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        numeric = {name: _range(name, ends) for name, ends in _named(self.numeric, "numeric")}
+        declared = _named(self.categorical, "categorical")
+        categorical = {name: _values(name, values) for name, values in declared}
+        if numeric.keys() & categorical.keys():
+            raise InvalidArgumentError("a name is either numeric or categorical, not both")
+        names = ["intercept"]
+        fields: dict[str, _Field] = {}
+        for name, (low, high) in numeric.items():
+            fields[name] = _Field(len(names), (low + high) / 2, (high - low) / 2, None)
+            names += [name, f"{name}:missing"]
+        for name, values in categorical.items():
+            start = len(names)
+            position_of = {value: start + i for i, value in enumerate(values)}
+            fields[name] = _Field(start + len(values), 0.0, 1.0, position_of)
+            names += [*(f"{name}={value}" for value in values), f"{name}:other", f"{name}:missing"]
+        if len(set(names)) != len(names):
+            raise InvalidArgumentError("two features would have one name; rename a field")
+        scale = 1.0 / sqrt(max(len(fields), 1))
+        blank = [1.0] + [0.0] * (len(names) - 1)
+        for place in fields.values():
+            blank[place.position + 1] = scale
+        derived = {
+            "numeric": numeric, "categorical": categorical, "names": tuple(names),
+            "_fields": fields, "_blank": blank, "_scale": scale,
+        }  # fmt: skip
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def n_features(self) -> int:
+        """Count the features, the intercept among them."""
+        return len(self.names)
+
+    @property
+    def version(self) -> str:
+        """Name the schema by its content: 16 hexadecimal digits."""
+        told = json.dumps([list(self.numeric.items()), list(self.categorical.items())])
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+    def encode(self, context: Mapping[str, object]) -> Float64s:
+        """Turn what is known of a moment into a vector.
+
+        Parameters
+        ----------
+        context
+            Values by name. A key that is left out, or None, is a missing value.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_features,)
+
+        Raises
+        ------
+        InvalidArgumentError
+            For a key that is not declared, or a number that is not finite.
+        InvalidTypeError
+            For a value of the wrong type. No message holds a value.
+
+        Examples
+        --------
+        >>> ContextSchema().encode({}).tolist()
+        [1.0]
+        """
+        # A dict is told apart first: isinstance of an abstract class costs as much as four fields.
+        if type(context) is not dict and not isinstance(context, Mapping):
+            raise InvalidTypeError(f"context must be a mapping, got {type(context).__name__}")
+        row, fields, scale = self._blank.copy(), self._fields, self._scale
+        for key, value in context.items():
+            place = fields.get(key)
+            if place is None:
+                raise InvalidArgumentError(_unknown(key, fields))
+            if value is None:
+                continue
+            position, middle, half_range, position_of = place
+            if position_of is None:
+                scaled = (_number(value, key) - middle) / half_range
+                # Clipped to the declared range.
+                row[position] = scale * (scaled if -1.0 <= scaled <= 1.0 else copysign(1.0, scaled))
+                row[position + 1] = 0.0
+            elif isinstance(value, str):
+                row[position_of.get(value, position)] = scale
+                row[position + 1] = 0.0
+            else:
+                raise InvalidTypeError(f"context[{key!r}] must be a str, got {_kind(value)}")
+        return np.array(row)
+
+
+def _number(value: object, key: str) -> float:
+    if type(value) is not float:
+        value = _to_float(value, key)
+    if not isfinite(value):
+        raise InvalidArgumentError(
+            f"context[{key!r}] must be finite; leave the key out where the value is missing"
+        )
+    return value
+
+
+def _to_float(value: object, key: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise InvalidTypeError(f"context[{key!r}] must be a number, got {_kind(value)}")
+    try:
+        return float(value)
+    except OverflowError:  # an int that no float holds
+        return inf
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
+
+
+def _unknown(key: object, fields: Mapping[str, object]) -> str:
+    name = repr(key) if isinstance(key, str) else f"a {type(key).__name__}"
+    return f"context has a key that is not declared: {name}; declared: {', '.join(fields) or '-'}"
+
+
+def _named(declared: object, what: str) -> list[tuple[str, object]]:
+    if not isinstance(declared, Mapping):
+        raise InvalidTypeError(f"{what} must be a mapping, got {type(declared).__name__}")
+    if not all(isinstance(name, str) and name for name in declared):
+        raise InvalidArgumentError(f"names in {what} must be non-empty strings")
+    return list(declared.items())
+
+
+def _range(name: str, ends: object) -> tuple[float, float]:
+    try:
+        low, high = (_number(end, name) for end in ends)  # type: ignore[attr-defined]  # tried
+    except (TypeError, ValueError):
+        raise InvalidArgumentError(
+            f"numeric[{name!r}] must be a range (low, high) of finite numbers"
+        ) from None
+    # The middle and the half of the range are worked with, so they must be finite too.
+    if not (low < high and isfinite(high - low)):
+        raise InvalidArgumentError(f"numeric[{name!r}] must have low < high, got ({low}, {high})")
+    return low, high
+
+
+def _values(name: str, values: object) -> tuple[str, ...]:
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise InvalidTypeError(f"categorical[{name!r}] must be a list of strings")
+    if not all(isinstance(value, str) and value for value in values):
+        raise InvalidTypeError(f"categorical[{name!r}] must hold non-empty strings only")
+    if not values or len(set(values)) != len(values):
+        raise InvalidArgumentError(
+            f"categorical[{name!r}] must be one value or more, all different"
+        )
+    return tuple(values)

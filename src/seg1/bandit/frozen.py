@@ -1,0 +1,86 @@
+"""`FrozenPolicy`: what was learned up to a moment, as a policy that learns no more."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from seg1._types import Bools, Float64s
+from seg1.bandit.posterior import PosteriorState
+from seg1.bandit.scoring import Scoring
+from seg1.errors import InvalidArgumentError
+from seg1.offers import Arms
+
+__all__ = ["FrozenPolicy", "PolicyStates"]
+
+
+class PolicyStates(Protocol):
+    """Moments that a policy is asked about, one a row."""
+
+    @property
+    def arms(self) -> Arms:
+        """The arms, in the order of the columns of `eligible`."""
+        ...
+
+    @property
+    def context(self) -> Float64s:
+        """The vectors the model saw, shape (n_rows, n_features), or with n_arms between them."""
+        ...
+
+    @property
+    def eligible(self) -> Bools:
+        """Whether an arm could be chosen, shape (n_rows, n_arms)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FrozenPolicy:
+    """A fixed policy: called with moments, it gives the probability of every arm at each.
+
+    Made by `OfferSelector.frozen`.
+
+    Attributes
+    ----------
+    arms
+        The arms it knows.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from seg1.bandit import OfferSelector
+    >>> from seg1.offers import Goal, Offer
+    >>> selector = OfferSelector([Offer("tea")], goal=Goal.response())
+    >>> policy = selector.frozen()
+    >>> states = SimpleNamespace(
+    ...     arms=selector.arms, context=np.ones((2, 1)), eligible=np.array([[1, 1], [0, 1]], bool)
+    ... )
+    >>> policy(states).round(2).tolist()
+    [[0.5, 0.5], [0.0, 1.0]]
+    """
+
+    arms: Arms
+    _scoring: Scoring = field(repr=False)
+    _state: PosteriorState = field(repr=False)
+
+    def __call__(self, states: PolicyStates) -> Float64s:
+        """Give the probability of each arm, float64, shape (n_rows, n_arms).
+
+        Rows sum to 1 and are 0 where an arm is not eligible; a row without any eligible arm is all
+        0. Nothing is learned.
+
+        Raises
+        ------
+        InvalidArgumentError
+            Where the arms are not those of the selector.
+        """
+        if states.arms.arms != self.arms.arms:
+            raise InvalidArgumentError(
+                "the policy knows other arms than these: freeze a selector with the same offers, "
+                "prices and slots, in the same order"
+            )
+        probabilities = np.zeros(states.eligible.shape)
+        for row in np.flatnonzero(states.eligible.any(axis=1)):
+            belief = self._state.belief(states.context[row])
+            scored = self._scoring.score(belief, eligible=states.eligible[row])
+            probabilities[row] = scored.p
+        return probabilities

@@ -1,0 +1,88 @@
+"""How much a customer's taste speaks for each offer: fitted factors, and what came since."""
+
+from typing import Final
+
+import numpy as np
+
+from seg1._types import Float64s, Id
+from seg1.interactions import InteractionMatrixBuilder
+from seg1.journal import Observed
+from seg1.offers import Offer
+from seg1.recommend import ALSModel
+
+__all__ = ["Affinity"]
+
+_WEIGHTS: Final = (1e-30, 1e30)  # of an item in a history: what float32 holds
+
+
+class Affinity:
+    """Affinities of customers to offers under one model, in [-1, 1].
+
+    The affinity to an offer is the predicted preference for its items, on average: about 1 for what
+    the customer has again and again, 0 for what the model knows nothing of. So it means the same
+    after another fit, which factors do not.
+
+    Parameters
+    ----------
+    model
+        The fitted recommender.
+    offers
+        The offers, in the order of the catalogue.
+    """
+
+    def __init__(self, model: ALSModel, offers: tuple[Offer, ...]) -> None:
+        self._model = model
+        self._known = model.interactions.customers
+        self._offer_factors = np.zeros((len(offers), model.n_factors))
+        for place, offer in enumerate(offers):
+            codes = model.items.encode(offer.items, unknown="ignore")
+            known = codes[codes >= 0]
+            if len(known):
+                self._offer_factors[place] = model.item_factors[known].mean(axis=0)
+
+    def knows(self, customer: Id) -> bool:
+        """Whether the model was fitted on a history of this customer."""
+        return customer in self._known
+
+    def of(self, customer: Id, observed: list[Observed]) -> Float64s:
+        """Give a customer's affinity to each offer, float64, shape (n_offers,)."""
+        factor = self._factor(customer, observed)
+        if factor is None:
+            return np.zeros(len(self._offer_factors))
+        # (n_offers, n_factors) @ (n_factors,) -> (n_offers,)
+        affinity: Float64s = np.clip(self._offer_factors @ factor, -1.0, 1.0)
+        return affinity
+
+    def _factor(self, customer: Id, observed: list[Observed]) -> Float64s | None:
+        code = self._known.find(customer)
+        if not observed:
+            return None if code < 0 else self._model.customer_factors[code].astype(np.float64)
+        history: dict[Id, float] = {}
+        if code >= 0:
+            items, weights = self._model.interactions.history(code)
+            history.update(zip(self._model.items.decode(items), weights.tolist(), strict=True))
+        _add(history, observed, builder=self._model.interactions.builder)
+        least, most = _WEIGHTS
+        history = {
+            item: min(weight, most)
+            for item, weight in history.items()
+            if weight >= least and item in self._model.items
+        }
+        return self._model.fold_in(history) if history else None
+
+
+def _add(
+    history: dict[Id, float], observed: list[Observed], *, builder: InteractionMatrixBuilder
+) -> None:
+    """Add observed events to a history of weights, as the builder of the matrix weighs them."""
+    is_compressed = builder.compress == "log1p"
+    for event in observed:
+        weight = builder.kind_weights.get(event.what, 1.0)
+        if builder.transform == "log1p":
+            weight *= float(np.log1p(event.value))
+        elif builder.transform == "identity":
+            weight *= event.value
+        if weight > 0:
+            before = history.get(event.item, 0.0)
+            total = (float(np.expm1(before)) if is_compressed else before) + weight
+            history[event.item] = float(np.log1p(total)) if is_compressed else total

@@ -1,0 +1,159 @@
+"""From what is allowed to one arm: masks of counters, probabilities, the draw. Writes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seg1._random import keyed_uniform
+from seg1._types import Bools, Float64s, Id
+from seg1.bandit import OfferSelector
+from seg1.decide.counters import Budget, Counters, FrequencyCap
+from seg1.decide.eligibility import Eligibility, also_refused
+from seg1.decide.state import State
+from seg1.offers import Arm, Arms
+
+__all__ = [
+    "NO_ARM",
+    "Chosen",
+    "Limits",
+    "arms_of",
+    "choose_arm",
+    "choose_control",
+    "choose_fallback",
+]
+
+NO_ARM = Arm(None, None, None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Chosen:
+    """What was chosen, and how.
+
+    Attributes
+    ----------
+    mode
+        As `Decision.mode`.
+    arm
+        Position of the arm; -1 where no arm stands for it.
+    action_prob, response_prob
+        Probability of the choice, and of an acceptance.
+    eligible
+        Which arms could have been chosen, bool, shape (n_arms,).
+    """
+
+    mode: str
+    arm: int
+    action_prob: float
+    response_prob: float
+    eligible: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The rules that counters decide: stock is one of them; caps and budgets are told."""
+
+    caps: Sequence[FrequencyCap]
+    budgets: Sequence[Budget]
+
+    def narrow(
+        self, eligibility: Eligibility, counters: Counters, customer: Id | None, *, at_us: int
+    ) -> tuple[Bools, dict[str, tuple[Id, ...]]]:
+        """Take away what the counters refuse, and say under which rule.
+
+        Returns
+        -------
+        allowed, refused
+            bool, shape (n_offers,); and rule name to the ids it was the first to refuse.
+        """
+        allowed, refused = eligibility.allowed, dict(eligibility.refused)
+        rules = [("stock", counters.in_stock())]
+        rules += [(budget.name, counters.within(budget)) for budget in self.budgets]
+        if customer is not None:
+            nothing = np.zeros_like(allowed)
+            rules += [
+                (cap.name, nothing)
+                for cap in self.caps
+                if counters.is_capped(customer, cap, at_us=at_us)
+            ]
+        for name, mask in rules:
+            newly = np.flatnonzero(allowed & ~mask).tolist()
+            if newly:
+                also_refused(refused, name, [counters.offers[place].id for place in newly])
+                allowed = allowed & mask
+        return allowed, refused
+
+
+def choose_arm(
+    selector: OfferSelector,
+    state: State,
+    features: Float64s,
+    *,
+    decision_id: str,
+    allowed: Bools,
+) -> Chosen:
+    """Draw an arm from the very vector whose entry is recorded.
+
+    Parameters
+    ----------
+    selector, state
+        The configuration, and what was learned so far.
+    features
+        What the model sees; see `arm_features`.
+    decision_id
+        The draw is keyed by it.
+    allowed
+        Which offers are left, bool, shape (n_offers,).
+    """
+    if not allowed.any():
+        return _nothing(selector, allowed, mode="none")
+    eligible = arms_of(selector.arms, allowed)
+    scored = selector.probabilities(state.posterior, features, eligible=eligible)
+    arm = selector.draw(scored.p, draw_id=decision_id)
+    return Chosen(
+        mode="personalised",
+        arm=arm,
+        action_prob=float(scored.p[arm]),
+        response_prob=float(scored.response[arm]),
+        eligible=eligible,
+    )
+
+
+def choose_control(selector: OfferSelector, allowed: Bools) -> Chosen:
+    """Show nothing to a customer who is held out."""
+    return _nothing(selector, allowed, mode="control")
+
+
+def choose_fallback(selector: OfferSelector, *, decision_id: str, allowed: Bools) -> Chosen:
+    """Draw evenly among the allowed offers' arms at the regular price; no personal rule is left."""
+    arms = selector.arms
+    is_regular = (arms.rung == 0) & (arms.offer_index >= 0)
+    eligible = is_regular & arms_of(arms, allowed)
+    candidates = np.flatnonzero(eligible)
+    if not len(candidates):
+        return _nothing(selector, allowed, mode="none")
+    u = keyed_uniform(selector.seed, purpose="fallback", draw_id=decision_id)
+    return Chosen(
+        mode="fallback",
+        arm=int(candidates[int(u * len(candidates))]),
+        action_prob=1.0 / len(candidates),
+        response_prob=0.0,
+        eligible=eligible,
+    )
+
+
+def _nothing(selector: OfferSelector, allowed: Bools, *, mode: str) -> Chosen:
+    arms = selector.arms
+    return Chosen(
+        mode=mode,
+        arm=len(arms) - 1 if arms.has_no_offer else -1,
+        action_prob=1.0,
+        response_prob=0.0,
+        eligible=arms_of(arms, allowed),
+    )
+
+
+def arms_of(arms: Arms, allowed: Bools) -> Bools:
+    """Spread a mask over offers to their arms; no offer is always allowed."""
+    eligible: Bools = np.where(arms.offer_index >= 0, allowed[arms.offer_index], True)  # noqa: FBT003  # numpy's
+    return eligible

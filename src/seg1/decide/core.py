@@ -1,0 +1,151 @@
+"""What the engine's parts share: journal, state, locks, the order of releases."""
+
+import itertools
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from seg1._checks import MIN_US
+from seg1._types import Id
+from seg1.consent import STAGES, ConsentDoor, Permits
+from seg1.decide.state import State
+from seg1.errors import UnknownIdError
+from seg1.journal import Decided, Journal, Row, Voided
+
+__all__ = ["BIT", "Core", "has_lost", "may_decide", "why_not"]
+
+BIT: Final = {stage: 1 << i for i, stage in enumerate(STAGES)}
+"""Bit of each stage in `Permits.bits`."""
+
+_N_STRIPES: Final = 64
+_DECIDE: Final = BIT["candidates"] | BIT["decide"]
+_USED: Final = _DECIDE | BIT["features"] | BIT["log"] | BIT["measure"]
+
+
+class Core:
+    """Journal and state, kept in step under one lock; and the stripes that order releases.
+
+    Parameters
+    ----------
+    journal
+        The truth.
+    consent
+        Who permits what.
+    fresh
+        Gives a state that has folded nothing.
+
+    Attributes
+    ----------
+    lock
+        Held whenever the state is read or a row is appended.
+    state
+        The fold of the journal.
+    n_refused
+        How many reports named a decision that is not known.
+    """
+
+    def __init__(
+        self, journal: Journal, *, consent: ConsentDoor, fresh: Callable[[], State]
+    ) -> None:
+        self.journal = journal
+        self.consent = consent
+        self.lock = threading.Lock()
+        self.n_refused = 0
+        self._fresh = fresh
+        self._stripes = tuple(threading.Lock() for _ in range(_N_STRIPES))
+        self._releases = itertools.count(1)
+        self._seeing = threading.Lock()
+        self._latest_us = MIN_US
+        self.state = fresh()
+        self.refold()
+
+    def ask(self, customer: Id, at_us: int) -> Permits:
+        """Ask what a customer permits both then and at the latest moment the engine has seen.
+
+        So a call that was stamped earlier never overtakes a withdrawal, nor uses a later grant.
+        """
+        latest_us = self._latest_us
+        now = self.consent.ask(customer, max(at_us, latest_us))
+        if at_us >= latest_us or not now.bits:
+            return now
+        return _both(now, self.consent.ask(customer, at_us))
+
+    def append(self, row: Row) -> None:
+        """Keep a row, then fold it; the caller holds the lock."""
+        self.journal.append(row)
+        self.state.fold(row)
+        self.saw(row.at_us)
+
+    def void(self, row: Decided) -> None:
+        """Take back a decision that was not released; unless it has been erased meanwhile."""
+        with self.lock:
+            if self.state.outcomes.decision(row.decision_id) is not None:
+                self.append(Voided(decision_id=row.decision_id, at_us=row.at_us))
+
+    def saw(self, at_us: int) -> None:
+        """Note a moment that the engine has seen."""
+        with self._seeing:  # appends and withdrawals hold different locks
+            self._latest_us = max(self._latest_us, at_us)
+
+    def known(self, decision_id: str) -> Decided:
+        """Give a logged decision; count and refuse an id that none has. The caller holds the lock.
+
+        A decision that the state has forgotten, because its time for corrections is over, is looked
+        up in the journal.
+        """
+        decided = self.state.outcomes.decision(decision_id) or self.forgotten(decision_id)
+        if decided is None or decided.customer is None:
+            self.n_refused += 1
+            raise UnknownIdError(
+                "no logged decision has this id; report exposures and outcomes with the id of a "
+                "Decision whose `logged` is True"
+            )
+        return decided
+
+    def forgotten(self, decision_id: str) -> Decided | None:
+        """Give a decision that the journal alone still knows, and that was not taken back."""
+        if self.state.outcomes.status(decision_id) == "voided":
+            return None
+        return self.journal.find(decision_id)
+
+    def refold(self) -> None:
+        """Fold the whole journal anew."""
+        state = self._fresh()
+        for _, row in self.journal.read():
+            state.fold(row)
+        self.state = state
+        self.saw(state.outcomes.now_us)
+
+    def stripe(self, customer: Id) -> threading.Lock:
+        """Give the lock under which releases and withdrawals of a customer are ordered."""
+        return self._stripes[hash(customer) % _N_STRIPES]
+
+    def next_release(self) -> int:
+        """Take the next place in the order of releases and withdrawals."""
+        return next(self._releases)
+
+
+def _both(now: Permits, then: Permits) -> Permits:
+    """Permit what both permit, and say why the other is not."""
+    reasons = tuple(
+        then.reasons[i] if now.bits >> i & 1 else now.reasons[i] for i in range(len(now.reasons))
+    )
+    return Permits(now.bits & then.bits, reasons, now.epoch)
+
+
+def may_decide(permits: Permits) -> bool:
+    """Whether a customer may be decided for personally."""
+    return not _DECIDE & ~permits.bits
+
+
+def has_lost(before: Permits, now: Permits) -> bool:
+    """Whether something that a decision's row may rest on is not permitted any more."""
+    return bool(_USED & before.bits & ~now.bits)
+
+
+def why_not(permits: Permits) -> str:
+    """Say in words why a customer may not be decided for personally."""
+    for stage in ("candidates", "decide"):
+        if not permits.bits & BIT[stage]:
+            return permits.reason(stage).words
+    return "changed while the decision was made"

@@ -1,0 +1,234 @@
+"""One decision, from what is permitted to what is released."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from seg1._types import Bools, Float64s, Id
+from seg1.bandit import OfferSelector
+from seg1.consent import Permits
+from seg1.decide.choosing import Chosen, Limits, choose_arm, choose_control, choose_fallback
+from seg1.decide.core import BIT, Core, has_lost, may_decide, why_not
+from seg1.decide.decision import Decision
+from seg1.decide.eligibility import (
+    AudienceFilter,
+    ImpersonalFilter,
+    OfferFilter,
+    Request,
+    StaticRules,
+    eligible_offers,
+)
+from seg1.decide.holdout import Holdout
+from seg1.decide.rows import Inputs, check_owner, decided_row, show, show_stored
+from seg1.decide.state import arm_features
+from seg1.journal import Decided
+from seg1.offers import Catalogue, Placement
+
+if TYPE_CHECKING:
+    from seg1.decide.affinity import Affinity
+
+__all__ = ["Deciding"]
+
+_NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
+_HOLDOUT: Final = BIT["measure"] | BIT["log"]
+_WHY: Final = {
+    "personalised": "drawn from the probabilities of the eligible arms",
+    "control": "held out: no offer",
+    "none": "no offer is allowed",
+}
+
+
+class Deciding:
+    """What decides: rules, selector and recommender in force, over the engine's core.
+
+    Attributes
+    ----------
+    selector, version
+        The selector's configuration, and the version of its offers, goal and features.
+    affinity, model
+        The recommender in force and its version; None and "" without one. Another may be put in
+        their place, under the core's lock.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        selector: OfferSelector,
+        *,
+        catalogue: Catalogue,
+        version: str,
+        limits: Limits,
+        filters: Sequence[OfferFilter],
+        holdout: Holdout | None,
+    ) -> None:
+        self.selector = selector
+        self.version = version
+        self.affinity: Affinity | None = None
+        self.model = ""
+        self._core = core
+        self._offers = selector.arms.offers
+        self._placements = {placement.id: placement for placement in catalogue.placements}
+        self._policy = selector.version
+        self._limits = limits
+        self._static = StaticRules(self._offers)
+        has_audience = any(offer.audience is not None for offer in self._offers)
+        self._personal: tuple[OfferFilter, ...] = (
+            (AudienceFilter(), *filters) if has_audience else tuple(filters)
+        )
+        self._holdout = holdout
+
+    def decide(self, request: Request, *, decision_id: str) -> Decision:
+        """Decide personally where that is permitted, else as the fallback."""
+        permits = self._core.ask(request.customer, request.at_us)
+        if not may_decide(permits):
+            return self._fall_back(request, permits, decision_id=decision_id)
+        return self._personally(request, permits, decision_id=decision_id)
+
+    def again(self, request: Request, *, decision_id: str) -> Decision | None:
+        """Give what was decided before under an id that the caller has chosen, or None.
+
+        Raises
+        ------
+        InvalidArgumentError
+            For an id that stands for another customer's decision.
+        """
+        stored = self._core.journal.find(decision_id)
+        if stored is None:
+            return None
+        check_owner(stored, request.customer)
+        with self._core.lock:
+            if self._core.state.outcomes.status(decision_id) == "voided":
+                return None
+        return self._show_again(stored, request)
+
+    def _show_again(self, stored: Decided, request: Request) -> Decision:
+        """Release a stored decision once more: under the consent of now, not of then."""
+        check_owner(stored, request.customer)
+        with self._core.stripe(request.customer):
+            permits = self._core.ask(request.customer, request.at_us)
+            if may_decide(permits):
+                released_seq = self._core.next_release()
+                return show_stored(stored, request.customer, released_seq=released_seq)
+        return self._fall_back(request, permits, decision_id=stored.decision_id)
+
+    def _personally(self, request: Request, permits: Permits, *, decision_id: str) -> Decision:
+        """Score, draw, write, and release."""
+        if not permits.bits & BIT["features"]:
+            request = replace(request, context=_NOTHING)
+        context = self.selector.schema.encode(request.context)
+        eligibility = eligible_offers(
+            request, self._offers, self._personal, start=self._static.of(request)
+        )
+        # Scored, drawn and written under one lock: no counter moves between mask and reservation,
+        # so no draw has ever to be thrown away.
+        with self._core.lock:
+            stored = self._core.state.outcomes.decision(decision_id)
+            if stored is None:
+                allowed, refused = self._limits.narrow(
+                    eligibility, self._core.state.counters, request.customer, at_us=request.at_us
+                )
+                inputs = self._inputs(request, permits, context)
+                chosen = self._choose(request, inputs, decision_id=decision_id, allowed=allowed)
+                row = self._write(request, chosen, decision_id=decision_id, inputs=inputs)
+        if stored is not None:  # another thread has decided under this id meanwhile
+            return self._show_again(stored, request)
+        return self._release(request, row, permits, decision_id=decision_id, refused=refused)
+
+    def _inputs(self, request: Request, permits: Permits, context: Float64s) -> Inputs:
+        has_draw = self._holdout is not None and permits.bits & _HOLDOUT == _HOLDOUT
+        return Inputs(
+            context=context,
+            affinity=self._affinity_of(request, permits),
+            permits=permits,
+            holdout_prob=self._holdout.share if has_draw and self._holdout is not None else 0.0,
+            policy=self._policy,
+            model=self.model,
+            catalogue=self.version,
+            state_seq=self._core.state.n_rows,
+        )
+
+    def _affinity_of(self, request: Request, permits: Permits) -> Float64s:
+        if self.affinity is None:
+            return np.zeros(0)
+        if not permits.bits & BIT["features"]:
+            return np.zeros(len(self._offers))
+        observed = self._core.state.observed.get(request.customer, [])
+        return self.affinity.of(request.customer, observed)
+
+    def _choose(
+        self, request: Request, inputs: Inputs, *, decision_id: str, allowed: Bools
+    ) -> Chosen:
+        holdout = self._holdout if inputs.holdout_prob else None
+        if holdout is not None and holdout.is_control(request.customer):
+            return choose_control(self.selector, allowed)
+        features = arm_features(inputs.context, inputs.affinity, self.selector.arms)
+        return choose_arm(
+            self.selector, self._core.state, features, decision_id=decision_id, allowed=allowed
+        )
+
+    def _write(
+        self, request: Request, chosen: Chosen, *, decision_id: str, inputs: Inputs
+    ) -> Decided:
+        row = decided_row(
+            request,
+            chosen,
+            decision_id=decision_id,
+            selector=self.selector,
+            placement=self._placement(request.placement),
+            inputs=inputs,
+        )
+        self._core.append(row)
+        return row
+
+    def _placement(self, placement_id: str) -> Placement:
+        # One that is not declared has the defaults.
+        return self._placements.get(placement_id) or Placement(placement_id)
+
+    def _release(
+        self,
+        request: Request,
+        row: Decided,
+        permits: Permits,
+        *,
+        decision_id: str,
+        refused: Mapping[str, tuple[Id, ...]],
+    ) -> Decision:
+        """Ask again under the customer's stripe: a withdrawal comes wholly before, or after."""
+        with self._core.stripe(request.customer):
+            now = self._core.ask(request.customer, request.at_us)
+            if not has_lost(permits, now):
+                return show(
+                    row, request, decision_id=decision_id, reason=_WHY[row.mode], refused=refused,
+                    released_seq=self._core.next_release(),
+                )  # fmt: skip
+        self._core.void(row)
+        return self._fall_back(request, now, decision_id=decision_id)
+
+    def _fall_back(self, request: Request, permits: Permits, *, decision_id: str) -> Decision:
+        """Decide without anything personal: no context, no history, no rule about the person."""
+        request = replace(request, context=_NOTHING)
+        eligibility = eligible_offers(
+            request, self._offers, (ImpersonalFilter(),), start=self._static.of(request)
+        )
+        nothing = np.zeros(0)
+        with self._core.lock:
+            allowed, refused = self._limits.narrow(
+                eligibility, self._core.state.counters, None, at_us=request.at_us
+            )
+            chosen = choose_fallback(self.selector, decision_id=decision_id, allowed=allowed)
+            row = self._write(
+                request, chosen, decision_id=decision_id,
+                inputs=Inputs(
+                    context=nothing, affinity=nothing, permits=None, holdout_prob=0.0,
+                    policy=self._policy, model="", catalogue=self.version,
+                    state_seq=self._core.state.n_rows,
+                ),
+            )  # fmt: skip
+        return show(
+            row, request, decision_id=decision_id,
+            reason=f"consent: {why_not(permits)}", refused=refused,
+            released_seq=self._core.next_release(),
+        )  # fmt: skip

@@ -1,0 +1,57 @@
+"""Checks at the engine's door; no message names a customer or a value of theirs."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from seg1._checks import check_at_least
+from seg1.decide.holdout import Holdout
+from seg1.errors import InvalidArgumentError, InvalidTypeError
+from seg1.events.vocabulary import id_problem
+from seg1.recommend import ALSModel
+
+__all__ = ["check_parts", "check_word", "checked_answer", "checked_context"]
+
+_LARGEST_REWARD: Final = 1e100
+
+
+def check_parts(recommender: object, *, holdout: object) -> None:
+    """Accept a fitted recommender and a holdout, or None for either."""
+    if recommender is not None and not isinstance(recommender, ALSModel):
+        raise InvalidTypeError(f"recommender must be an ALSModel, got {type(recommender).__name__}")
+    if holdout is not None and not isinstance(holdout, Holdout):
+        raise InvalidTypeError(f"holdout must be a Holdout, got {type(holdout).__name__}")
+
+
+def checked_context(context: Mapping[str, object] | None) -> Mapping[str, object]:
+    """Copy a context into what neither the caller nor a filter can change."""
+    if context is not None and not isinstance(context, Mapping):
+        raise InvalidTypeError(f"context must be a mapping, got {type(context).__name__}")
+    return MappingProxyType(dict(context or {}))
+
+
+def check_word(value: object, *, name: str) -> str:
+    """Accept a non-empty str of at most 256 bytes; the value is not in the message."""
+    problem = id_problem(value)
+    if not isinstance(value, str):
+        raise InvalidTypeError(f"{name} must be a str, got {type(value).__name__}")
+    if problem is not None:
+        raise InvalidArgumentError(f"{name} must be a non-empty str of at most 256 bytes")
+    return str(value)
+
+
+def checked_answer(*, accepted: bool | None, reward: float | None) -> tuple[str, float]:
+    """Give kind and number of an answer, which is one of the two."""
+    if (accepted is None) == (reward is None):
+        raise InvalidArgumentError("report either accepted= or reward=, exactly one of them")
+    if reward is None:
+        if not isinstance(accepted, bool | np.bool_):
+            raise InvalidTypeError(f"accepted must be a bool, got {type(accepted).__name__}")
+        return "accepted", float(accepted)
+    # Squares are summed: what they cannot hold would spoil the fold once it is in the journal.
+    value = check_at_least(reward, name="reward", low=-_LARGEST_REWARD)
+    if value > _LARGEST_REWARD:
+        raise InvalidArgumentError(f"reward must be at most {_LARGEST_REWARD:g}")
+    return "reward", value

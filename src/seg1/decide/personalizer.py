@@ -1,0 +1,397 @@
+"""`Personalizer`: the engine. Consent, eligibility, scores, draw, journal, release."""
+
+import hashlib
+import secrets
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import Self
+
+from seg1._checks import check_at_least, to_us
+from seg1._types import At, Id
+from seg1.bandit import OfferSelector
+from seg1.consent import ConsentDoor
+from seg1.consent.policy import check_consent
+from seg1.decide.affinity import Affinity
+from seg1.decide.choosing import Limits
+from seg1.decide.core import Core
+from seg1.decide.counters import Budget, FrequencyCap
+from seg1.decide.deciding import Deciding
+from seg1.decide.decision import Decision
+from seg1.decide.door import check_parts, check_word, checked_answer, checked_context
+from seg1.decide.eligibility import OfferFilter, Request, check_filter
+from seg1.decide.holdout import Holdout
+from seg1.decide.state import State
+from seg1.errors import InvalidArgumentError, InvalidTypeError
+from seg1.events.vocabulary import as_id
+from seg1.journal import Exposed, Journal, Observed, Outcome, SqliteJournal, Swapped
+from seg1.journal.catalogue import body_of_arms
+from seg1.offers import Catalogue, Placement
+from seg1.recommend import ALSModel
+
+__all__ = ["Erasure", "Personalizer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What an erasure removed, and what stays for now.
+
+    Attributes
+    ----------
+    n_rows
+        Rows of the journal that are gone.
+    residual
+        What still holds something of the customer, and until when.
+    """
+
+    n_rows: int
+    residual: tuple[str, ...]
+
+
+class Personalizer:
+    """Decides for one customer, now; keeps a journal; learns from the answers.
+
+    Its state is the fold of the journal: reopened on the same file it goes on where it stopped, to
+    the last bit. Any number of threads may call one engine.
+
+    Parameters
+    ----------
+    selector
+        The selector whose configuration decides. What it learned on its own is not carried over.
+    consent
+        Who permits what.
+    recommender
+        A fitted `ALSModel`; the affinity of a customer to an offer's items is one more feature.
+    filters
+        `FrequencyCap`, `Budget`, and rules of your own (`OfferFilter`).
+    holdout
+        Who gets no offer, so that the effect can be measured.
+    journal
+        Path of an SQLite file (made where missing), or a `Journal`.
+    placements
+        Placements whose windows differ from the defaults.
+
+    Raises
+    ------
+    JournalError
+        Where the journal cannot be opened.
+
+    Examples
+    --------
+    >>> import seg1
+    >>> from seg1.journal import MemoryJournal
+    >>> ledger = seg1.ConsentLedger()
+    >>> ledger.grant("ana", ["offers"], at=0, until=99)
+    >>> consent = seg1.Consent.for_purposes(ledger, train="a", decide="offers", measure="b")
+    >>> selector = seg1.OfferSelector([seg1.Offer("tea")], goal=seg1.Goal.response())
+    >>> with seg1.Personalizer(selector, consent=consent, journal=MemoryJournal()) as engine:
+    ...     engine.decide("ana", placement="till", at=5).mode
+    ...     engine.decide("bo", placement="till", at=5).mode
+    'personalised'
+    'fallback'
+    """
+
+    def __init__(
+        self,
+        selector: OfferSelector,
+        *,
+        consent: ConsentDoor,
+        recommender: ALSModel | None = None,
+        filters: Sequence[OfferFilter | FrequencyCap | Budget] = (),
+        holdout: Holdout | None = None,
+        journal: str | PathLike[str] | Journal,
+        placements: Sequence[Placement] = (),
+    ) -> None:
+        if not isinstance(selector, OfferSelector):
+            raise InvalidTypeError(
+                f"selector must be an OfferSelector, got {type(selector).__name__}"
+            )
+        check_consent(consent)
+        check_parts(recommender, holdout=holdout)
+        rules = tuple(filters)
+        caps = [rule for rule in rules if isinstance(rule, FrequencyCap)]
+        budgets = [rule for rule in rules if isinstance(rule, Budget)]
+        own = [check_filter(f) for f in rules if not isinstance(f, FrequencyCap | Budget)]
+        catalogue = Catalogue(selector.arms.offers, placements=placements)
+        version = _version(catalogue, selector, has_recommender=recommender is not None)
+        n_features = selector.schema.n_features + (recommender is not None)
+        self._selector = selector
+        self.journal, self._core = _opened(
+            journal,
+            consent=consent,
+            fresh=lambda: State(selector, catalogue=version, n_features=n_features, caps=caps),
+        )
+        self._deciding = Deciding(
+            self._core,
+            selector,
+            catalogue=catalogue,
+            version=version,
+            limits=Limits(caps, budgets),
+            filters=own,
+            holdout=holdout,
+        )
+        if recommender is not None:
+            self._deciding.affinity = Affinity(recommender, selector.arms.offers)
+            self._deciding.model = recommender.version
+        self._declare_catalogue()
+        if selector.n_learned:
+            warnings.warn(
+                f"the selector has learned {selector.n_learned} answers on its own; the engine "
+                "learns from its journal alone and does not take them over",
+                stacklevel=2,
+            )
+
+    def __repr__(self) -> str:
+        return f"Personalizer({len(self._selector.arms)} arms, {self._core.state.n_rows} rows)"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the journal. Nothing that was acknowledged is lost without it."""
+        self.journal.close()
+
+    def decide(
+        self,
+        customer: Id,
+        *,
+        placement: str,
+        context: Mapping[str, object] | None = None,
+        at: At,
+        id: str | None = None,  # noqa: A002  # the word of the log and of the caller
+    ) -> Decision:
+        """Decide what to show one customer, now.
+
+        Parameters
+        ----------
+        customer
+            The customer.
+        placement
+            Where it will be shown.
+        context
+            Features by name, as the selector's `ContextSchema` declares them.
+        at
+            Now.
+        id
+            An idempotency key: the same id gives the same stored decision. Without one the decision
+            gets an id that no other has.
+
+        Returns
+        -------
+        Decision
+
+        Raises
+        ------
+        InvalidArgumentError
+            For an id that stands for another customer's decision.
+        """
+        request = Request(
+            customer=as_id(customer),
+            placement=check_word(placement, name="placement"),
+            at_us=to_us(at),
+            context=checked_context(context),
+        )
+        if id is None:
+            decision_id = f"{self.journal.journal_id}-{secrets.token_hex(8)}"
+            return self._deciding.decide(request, decision_id=decision_id)
+        decision_id = check_word(id, name="id")
+        again = self._deciding.again(request, decision_id=decision_id)
+        return again or self._deciding.decide(request, decision_id=decision_id)
+
+    def exposed(self, decision_id: str, *, at: At) -> None:
+        """Report that the customer saw a decision.
+
+        Raises
+        ------
+        UnknownIdError
+            For an id that no logged decision has.
+        """
+        at_us = to_us(at)
+        with self._core.lock:
+            self._core.known(decision_id)
+            self._core.append(Exposed(decision_id=decision_id, at_us=at_us))
+
+    def outcome(
+        self,
+        decision_id: str,
+        *,
+        accepted: bool | None = None,
+        reward: float | None = None,
+        at: At,
+        correct: bool = False,
+    ) -> str:
+        """Report a customer's answer: late, repeated and out of order are safe.
+
+        Parameters
+        ----------
+        decision_id
+            Which decision.
+        accepted, reward
+            Exactly one of the two.
+        at
+            When it was given.
+        correct
+            Whether an answer that was reported before is to be replaced.
+
+        Returns
+        -------
+        str
+            "recorded"; "repeated": the same or another answer stands already and stays;
+            "expired": it was given outside the decision's window, or reported when the decision's
+            time for late answers and corrections, as long again as the window, was over.
+
+        Raises
+        ------
+        UnknownIdError
+            For an id that no logged decision has.
+        """
+        what, value = checked_answer(accepted=accepted, reward=reward)
+        at_us = to_us(at)
+        with self._core.lock:
+            decided = self._core.known(decision_id)
+            outcomes = self._core.state.outcomes
+            is_in_window = decided.at_us <= at_us <= decided.at_us + decided.outcome_us
+            if not is_in_window or outcomes.status(decision_id) == "unknown":
+                return "expired"
+            known = outcomes.answer_of(decision_id, what)
+            if known is not None and (known == value or not correct):
+                return "repeated"
+            self._core.append(Outcome(decision_id=decision_id, at_us=at_us, what=what, value=value))
+        return "recorded"
+
+    def observe(
+        self, customer: Id, *, item: Id, kind: str = "event", value: float = 1.0, at: At
+    ) -> bool:
+        """Take in an event outside any decision: the very next decision knows it.
+
+        Returns
+        -------
+        bool
+            Whether it was kept: the customer must permit the stages ingest and log.
+        """
+        event = Observed(
+            customer=as_id(customer),
+            item=as_id(item),
+            at_us=to_us(at),
+            what=check_word(kind, name="kind"),
+            value=check_at_least(value, name="value", low=0),
+        )
+        # Under the stripe, so that nothing is kept after a withdrawal was acknowledged.
+        with self._core.stripe(event.customer):
+            permits = self._core.ask(event.customer, event.at_us)
+            if not (permits.allows("ingest") and permits.allows("log")):
+                return False
+            with self._core.lock:
+                self._core.append(event)
+        return True
+
+    def withdraw(self, customer: Id, *, at: At) -> int:
+        """Record that a customer withdraws everything, after all that was released before.
+
+        Returns
+        -------
+        int
+            Place in the order of releases and withdrawals of this process: no personalised decision
+            for the customer has a greater `released_seq`, unless the ledger holds a grant that was
+            said later than `at`.
+
+        Raises
+        ------
+        InvalidTypeError
+            Where the policy has no ledger to record it in.
+        """
+        who, at_us = as_id(customer), to_us(at)
+        with self._core.stripe(who):
+            self._core.consent.withdraw(who, at=at_us)
+            self._core.saw(at_us)
+            return self._core.next_release()
+
+    def erase(self, customer: Id, *, at: At) -> Erasure:
+        """Remove all rows of a customer from the journal, and fold the rest anew.
+
+        The state is then the one of a journal that never held them. The consent ledger keeps the
+        record of what was permitted: it is the evidence. Their acceptances no longer count against
+        stock and budgets.
+
+        Raises
+        ------
+        JournalError
+            Where the rows could not be removed; then all of them are still there.
+        """
+        who, at_us = as_id(customer), to_us(at)
+        with self._core.stripe(who), self._core.lock:
+            n_rows = self.journal.erase(who, at_us=at_us)
+            self._core.refold()
+        residual = []
+        if getattr(self.journal, "has_residue", False):
+            residual.append("journal: bytes in its file, until an erasure that no reader disturbs")
+        if self._deciding.affinity is not None and self._deciding.affinity.knows(who):
+            residual.append("recommender: history and factors, until the next fit without them")
+        return Erasure(n_rows, tuple(residual))
+
+    def swap(self, recommender: ALSModel, *, at: At) -> None:
+        """Put another fitted recommender in force, from the next decision on."""
+        if self._deciding.affinity is None:
+            raise InvalidArgumentError(
+                "the engine was opened without a recommender, and has no feature for one: open it "
+                "again with recommender="
+            )
+        check_parts(recommender, holdout=None)
+        affinity = Affinity(recommender, self._selector.arms.offers)
+        row = Swapped(what="model", at_us=to_us(at), version=recommender.version, body="{}")
+        with self._core.lock:
+            self._core.append(row)
+            self._deciding.affinity, self._deciding.model = affinity, row.version
+
+    @property
+    def n_refused(self) -> int:
+        """How many reports named a decision that is not known."""
+        return self._core.n_refused
+
+    @property
+    def n_learned(self) -> int:
+        """How many decisions have been learned from."""
+        return self._core.state.n_learned
+
+    def _declare_catalogue(self) -> None:
+        """Write down what arms and goal the following decisions refer to, where that is news."""
+        with self._core.lock:
+            if self._core.state.catalogue_in_force != self._deciding.version:
+                body = body_of_arms(
+                    self._selector.arms,
+                    goal=self._selector.goal,
+                    features=self._selector.schema.names,
+                )
+                at_us = max(self._core.state.outcomes.now_us, 0)
+                self._core.append(
+                    Swapped(
+                        what="catalogue", at_us=at_us, version=self._deciding.version, body=body
+                    )
+                )
+
+
+def _opened(
+    journal: str | PathLike[str] | Journal, *, consent: ConsentDoor, fresh: Callable[[], State]
+) -> tuple[Journal, Core]:
+    """Open a journal and fold it; a file that cannot be folded is closed again."""
+    if not isinstance(journal, str | PathLike):
+        return journal, Core(journal, consent=consent, fresh=fresh)
+    opened = SqliteJournal(journal)
+    try:
+        return opened, Core(opened, consent=consent, fresh=fresh)
+    except BaseException:
+        opened.close()
+        raise
+
+
+def _version(catalogue: Catalogue, selector: OfferSelector, *, has_recommender: bool) -> str:
+    """Name offers, goal and features: what an arm and a vector mean."""
+    told = (
+        f"{catalogue.version}{selector.goal!r}{selector.arms.has_no_offer}"
+        f"{selector.schema.version}{has_recommender}"
+    )
+    return hashlib.sha256(told.encode()).hexdigest()[:16]

@@ -1,0 +1,93 @@
+"""`replay`: make every decision of a journal again, from its row and the rows before it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from seg1.bandit import OfferSelector
+from seg1.decide.state import State, arm_features
+from seg1.journal import Decided, Journal
+
+__all__ = ["Replayed", "replay"]
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a replay found.
+
+    Attributes
+    ----------
+    n_same
+        Personalised decisions made again with the same arm and the same probability, to the bit.
+    n_different
+        Those that came out otherwise: a row, or the code, is not what it was.
+    n_not_replayable
+        Those that had used rows which were erased since, or another selector or catalogue.
+    """
+
+    n_same: int
+    n_different: int
+    n_not_replayable: int
+
+
+def replay(journal: Journal, selector: OfferSelector) -> Replayed:
+    """Fold a journal from its start, and draw every personalised decision again on the way.
+
+    Parameters
+    ----------
+    journal
+        The journal.
+    selector
+        The configuration that decided.
+
+    Returns
+    -------
+    Replayed
+
+    Examples
+    --------
+    >>> import seg1
+    >>> from seg1.journal import MemoryJournal
+    >>> selector = seg1.OfferSelector([seg1.Offer("tea")], goal=seg1.Goal.response())
+    >>> journal = MemoryJournal()
+    >>> ledger = seg1.ConsentLedger()
+    >>> ledger.grant(7, ["offers"], at=0, until=9)
+    >>> consent = seg1.Consent.for_purposes(ledger, train="a", decide="offers", measure="b")
+    >>> with seg1.Personalizer(selector, consent=consent, journal=journal) as engine:
+    ...     _ = engine.decide(7, placement="till", at=1)
+    ...     replay(engine.journal, selector)
+    Replayed(n_same=1, n_different=0, n_not_replayable=0)
+    """
+    first = next((row for _, row in journal.read() if _is_personalised(row)), None)
+    if not isinstance(first, Decided):
+        return Replayed(0, 0, 0)
+    n_features = len(first.context) // 8 + bool(first.affinity)
+    state = State(selector, catalogue=first.catalogue, n_features=n_features)
+    counts = {"same": 0, "different": 0, "not replayable": 0}
+    for _, row in journal.read():
+        if isinstance(row, Decided) and _is_personalised(row):
+            counts[_draw_again(row, state, selector, catalogue=first.catalogue)] += 1
+        state.fold(row)
+    return Replayed(counts["same"], counts["different"], counts["not replayable"])
+
+
+def _is_personalised(row: object) -> bool:
+    # A decision that may not be logged left an anonymous row: there is nothing to draw it from.
+    return isinstance(row, Decided) and row.mode == "personalised" and row.customer is not None
+
+
+def _draw_again(row: Decided, state: State, selector: OfferSelector, *, catalogue: str) -> str:
+    known = (state.n_rows, selector.version, catalogue)
+    if known != (row.state_seq, row.policy, row.catalogue):
+        return "not replayable"
+    bits = np.unpackbits(np.frombuffer(row.eligible, dtype=np.uint8), count=len(selector.arms))
+    context, affinity = (np.frombuffer(part, dtype="<f8") for part in (row.context, row.affinity))
+    scored = selector.probabilities(
+        state.posterior,
+        arm_features(context, affinity, selector.arms),
+        eligible=bits.astype(np.bool_),
+        unit_price=row.unit_price,
+    )
+    arm = selector.draw(scored.p, draw_id=row.decision_id, attempt=row.attempt)
+    is_same = arm == row.arm and float(scored.p[arm]) == row.action_prob
+    return "same" if is_same else "different"

@@ -1,0 +1,167 @@
+"""What the engine knows: a fold of the journal's rows, in their order, and nothing else."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from seg1._types import Float64s, Id
+from seg1.bandit import OfferSelector
+from seg1.decide.counters import Counters, FrequencyCap
+from seg1.journal import (
+    Answered,
+    Correction,
+    Decided,
+    Observed,
+    Outcomes,
+    Row,
+    Swapped,
+    Voided,
+)  # fmt: skip
+from seg1.offers import Arms
+
+__all__ = ["State", "arm_features"]
+
+_N_OBSERVED: Final = 256
+
+
+class State:
+    """Posterior, counters, open decisions and observed events, folded from rows.
+
+    Changes in place; the engine's lock protects it. Two states that folded the same rows are equal
+    to the last bit.
+
+    Parameters
+    ----------
+    selector
+        The configuration: arms, posterior, goal.
+    catalogue
+        Version of offers, goal and features; only decisions made under it are learned from.
+    n_features
+        Length of the vectors that the model sees.
+    caps
+        The caps that contacts are remembered for.
+
+    Attributes
+    ----------
+    posterior, counters, outcomes
+        What was learned; what is used up; which decisions wait for an answer.
+    observed
+        The latest 256 events of each customer outside any decision.
+    catalogue_in_force
+        Version of the catalogue that was declared last.
+    n_rows, n_learned
+        How many rows were folded, and how many decisions were learned from.
+    """
+
+    def __init__(
+        self,
+        selector: OfferSelector,
+        *,
+        catalogue: str,
+        n_features: int,
+        caps: Sequence[FrequencyCap] = (),
+    ) -> None:
+        self._selector = selector
+        self._catalogue = catalogue
+        self.posterior = selector.posterior.start(n_arms=len(selector.arms), n_features=n_features)
+        self.counters = Counters(selector.arms.offers, caps=caps)
+        self.outcomes = Outcomes()
+        self.observed: dict[Id, list[Observed]] = {}
+        self.catalogue_in_force = ""
+        self.n_rows = 0
+        self.n_learned = 0
+
+    def fold(self, row: Row) -> None:
+        """Take in the next row of the journal."""
+        self.n_rows += 1
+        if isinstance(row, Decided):
+            self.counters.reserve(row)
+        elif isinstance(row, Voided):
+            decided = self.outcomes.decision(row.decision_id)
+            if decided is not None:
+                self.counters.void(decided)
+        elif isinstance(row, Observed):
+            events = self.observed.setdefault(row.customer, [])
+            events.append(row)
+            del events[:-_N_OBSERVED]
+        elif isinstance(row, Swapped) and row.what == "catalogue":
+            self.catalogue_in_force = row.version
+        for change in self.outcomes.fold(row):
+            if isinstance(change, Correction):
+                self.counters.correct(change)
+                self._correct(change)
+            else:
+                self.counters.settle(change)
+                self._learn(change)
+
+    def _learn(self, answered: Answered) -> None:
+        if self._teaches(answered):
+            row = answered.decided
+            self.n_learned += 1
+            self.posterior.fold(
+                row.arm,
+                _features(row, self._selector.arms),
+                self._answer(answered),
+                at_us=row.at_us,
+            )
+
+    def _correct(self, change: Correction) -> None:
+        if self._teaches(change.after):
+            row = change.after.decided
+            self.posterior.correct(
+                row.arm,
+                _features(row, self._selector.arms),
+                before=self._answer(change.before),
+                after=self._answer(change.after),
+                at_us=row.at_us,
+            )
+
+    def _teaches(self, answered: Answered) -> bool:
+        """Whether a decision may be learned from: drawn, seen, measured, of this catalogue."""
+        row = answered.decided
+        is_arm = row.offer is not None or self._selector.goal.learns_reward
+        return (
+            row.mode == "personalised"
+            and row.is_measured
+            and answered.is_exposed
+            and is_arm
+            and row.catalogue == self._catalogue
+        )
+
+    def _answer(self, answered: Answered) -> float:
+        goal = self._selector.goal
+        if not goal.learns_reward:
+            return answered.accepted
+        return min(answered.reward, goal.reward_cap or np.inf)
+
+
+def _features(row: Decided, arms: Arms) -> Float64s:
+    """Rebuild the vector of the chosen arm from a row."""
+    context = np.frombuffer(row.context, dtype="<f8")
+    affinity = np.frombuffer(row.affinity, dtype="<f8")
+    return arm_features(context, affinity, arms)[row.arm] if len(affinity) else context
+
+
+def arm_features(context: Float64s, affinity: Float64s, arms: Arms) -> Float64s:
+    """Lay out what the model sees: the context, and behind it each arm's own affinity.
+
+    Parameters
+    ----------
+    context
+        float64, shape (n_context,).
+    affinity
+        Of the customer to each offer, float64, shape (n_offers,); empty without a recommender.
+    arms
+        The arms.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_context,) without affinities, else (n_arms, n_context + 1)
+    """
+    if not len(affinity):
+        return context
+    rows = np.empty((len(arms), len(context) + 1))
+    rows[:, :-1] = context
+    rows[:, -1] = np.where(arms.offer_index >= 0, affinity[arms.offer_index], 0.0)
+    return rows

@@ -1,0 +1,34 @@
+"""Journal: what was decided, shown and answered: one append-only sequence, and the log of it."""
+
+from seg1.journal.journal import Journal, MemoryJournal, SqliteJournal
+from seg1.journal.log import DecisionLog, States
+from seg1.journal.outcomes import Answered, Correction, Outcomes
+from seg1.journal.records import (
+    Decided,
+    Erased,
+    Exposed,
+    Observed,
+    Outcome,
+    Row,
+    Swapped,
+    Voided,
+)
+
+__all__ = [
+    "Answered",
+    "Correction",
+    "Decided",
+    "DecisionLog",
+    "Erased",
+    "Exposed",
+    "Journal",
+    "MemoryJournal",
+    "Observed",
+    "Outcome",
+    "Outcomes",
+    "Row",
+    "SqliteJournal",
+    "States",
+    "Swapped",
+    "Voided",
+]

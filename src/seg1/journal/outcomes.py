@@ -1,0 +1,164 @@
+"""From rows to what may be learned: exposures, answers, windows. A fold, like all state here.
+
+A decision is learned when its outcome window closes in *journal time*, the largest ``at`` seen so
+far: positives at once and zeros later would overstate whatever is young. It may be corrected for
+as long again as its window was, and is forgotten then: what is remembered stays bounded.
+"""
+
+import heapq
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from seg1.journal.records import Decided, Exposed, Outcome, Row, Voided
+
+__all__ = ["Answered", "Correction", "Outcomes"]
+
+
+class Answered(NamedTuple):
+    """A decision whose window has closed, and what came of it.
+
+    Attributes
+    ----------
+    decided
+        The decision.
+    accepted, reward
+        The answers; 0 where none came.
+    is_exposed
+        Whether the customer saw it in time. Without that nothing is learned from it.
+    """
+
+    decided: Decided
+    accepted: float
+    reward: float
+    is_exposed: bool
+
+
+class Correction(NamedTuple):
+    """An answer that was changed after the window of its decision had closed."""
+
+    before: Answered
+    after: Answered
+
+
+@dataclass(slots=True)
+class _Open:
+    """A decision that waits for its window to close, or has closed and may be corrected."""
+
+    decided: Decided
+    arrival: int  # how many decisions had come when this one had: an id may be decided again
+    is_exposed: bool
+    answers: dict[str, float] = field(default_factory=dict)
+
+    def answered(self) -> Answered:
+        accepted, reward = (self.answers.get(what, 0.0) for what in ("accepted", "reward"))
+        return Answered(self.decided, accepted, reward, self.is_exposed)
+
+
+class Outcomes:
+    """The decisions whose windows are open, folded from rows in journal order.
+
+    Changes in place; its owner holds the lock.
+
+    Attributes
+    ----------
+    now_us
+        Journal time: the largest ``at_us`` of any row so far.
+    """
+
+    def __init__(self) -> None:
+        self.now_us = -(2**63)
+        self._open: dict[str, _Open] = {}
+        self._closed: dict[str, _Open] = {}
+        self._voided: set[str] = set()
+        self._closing: list[tuple[int, int, str]] = []  # (closes_us, arrival, id)
+        self._forgetting: list[tuple[int, int, str]] = []  # the same, a window later
+        self._n_decided = 0
+
+    def status(self, decision_id: str) -> str:
+        """Say where a decision stands: "open", "closed", "voided" or "unknown"."""
+        if decision_id in self._open:
+            return "open"
+        if decision_id in self._closed:
+            return "closed"
+        return "voided" if decision_id in self._voided else "unknown"
+
+    def decision(self, decision_id: str) -> Decided | None:
+        """Give the decision of an id, while it is remembered."""
+        known = self._find(decision_id)
+        return None if known is None else known.decided
+
+    def answer_of(self, decision_id: str, what: str) -> float | None:
+        """Give the answer of a kind that was recorded for a decision, or None."""
+        known = self._find(decision_id)
+        return None if known is None else known.answers.get(what)
+
+    def fold(self, row: Row) -> list[Answered | Correction]:
+        """Take a row in, and give what may now be learned, in the order in which windows close."""
+        self.now_us = max(self.now_us, row.at_us)
+        if isinstance(row, Decided):
+            self._decided(row)
+        elif isinstance(row, Exposed):
+            self._exposed(row)
+        elif isinstance(row, Voided):
+            self._void(row)
+        corrected = self._outcome(row) if isinstance(row, Outcome) else []
+        changes = [*corrected, *self._close()]
+        self._forget()
+        return changes
+
+    def _find(self, decision_id: str) -> _Open | None:
+        return self._open.get(decision_id) or self._closed.get(decision_id)
+
+    def _decided(self, row: Decided) -> None:
+        # No offer shows nothing that could be missed, and a control has nothing to be exposed to.
+        is_exposed = not row.confirm or row.offer is None
+        self._n_decided += 1
+        self._voided.discard(row.decision_id)
+        self._closed.pop(row.decision_id, None)
+        self._open[row.decision_id] = _Open(row, self._n_decided, is_exposed)
+        closes_us = row.at_us + row.outcome_us
+        heapq.heappush(self._closing, (closes_us, self._n_decided, row.decision_id))
+
+    def _exposed(self, row: Exposed) -> None:
+        known = self._open.get(row.decision_id)
+        if known is not None and row.at_us <= known.decided.at_us + known.decided.exposure_us:
+            known.is_exposed = True
+
+    def _void(self, row: Voided) -> None:
+        if self._open.pop(row.decision_id, None) or self._closed.pop(row.decision_id, None):
+            self._voided.add(row.decision_id)
+
+    def _outcome(self, row: Outcome) -> list[Answered | Correction]:
+        known = self._open.get(row.decision_id)
+        if known is not None:
+            known.answers[row.what] = row.value
+            return []
+        closed = self._closed.get(row.decision_id)
+        if closed is None:
+            return []
+        before = closed.answered()
+        closed.answers[row.what] = row.value
+        return [Correction(before, closed.answered())]
+
+    def _close(self) -> list[Answered | Correction]:
+        closed: list[Answered | Correction] = []
+        while self._closing and self._closing[0][0] < self.now_us:
+            closes_us, arrival, decision_id = heapq.heappop(self._closing)
+            known = self._open.get(decision_id)
+            if known is None or known.arrival != arrival:
+                continue  # voided, and perhaps decided again
+            del self._open[decision_id]
+            closed.append(known.answered())
+            # No answer can come to an anonymous decision, hence no correction.
+            if known.decided.customer is not None:
+                self._closed[decision_id] = known
+                forgotten_us = closes_us + known.decided.outcome_us
+                heapq.heappush(self._forgetting, (forgotten_us, arrival, decision_id))
+        return closed
+
+    def _forget(self) -> None:
+        while self._forgetting and self._forgetting[0][0] < self.now_us:
+            _, arrival, decision_id = heapq.heappop(self._forgetting)
+            known = self._closed.get(decision_id)
+            if known is not None and known.arrival == arrival:
+                del self._closed[decision_id]

@@ -1,0 +1,200 @@
+"""The rows of a journal: seven kinds, one dataclass each, and how they lie in columns."""
+
+from dataclasses import dataclass, fields
+from typing import ClassVar, Final, TypeAlias
+
+from seg1._types import Id
+from seg1.errors import DamagedError
+
+__all__ = [
+    "COLUMNS",
+    "Decided",
+    "Erased",
+    "Exposed",
+    "Observed",
+    "Outcome",
+    "Row",
+    "Swapped",
+    "Voided",
+    "from_columns",
+    "to_columns",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Decided:
+    """A decision, with all that its probability depends on.
+
+    Attributes
+    ----------
+    decision_id, customer, placement, at_us
+        Which decision, for whom (None where the customer does not permit a log), where, when
+        (microseconds UTC).
+    mode
+        "personalised", "control" (held out), "fallback" (denied) or "none" (nothing allowed).
+    arm
+        Position of the chosen arm in the catalogue's arms; -1 where there is none.
+    offer, price, slot
+        What that arm is; None for no offer.
+    action_prob, response_prob
+        Probability with which it was chosen, and with which the customer was predicted to accept.
+    context, affinity
+        What the model saw, masked by consent: the vector of the context, and the affinity
+        of the customer to each offer; float64, little-endian.
+    eligible
+        One bit for each arm, packed, first arm in the highest bit of the first byte.
+    floor, unit_price
+        The floor of the probabilities, and the price of a unit of cost that pacing subtracted.
+    attempt
+        Which draw it was: 0, or more where an earlier attempt was discarded.
+    is_control, holdout_prob
+        Assignment to the holdout, and its probability; 0 where none was drawn.
+    is_measured
+        Whether the customer permits measuring; without it nothing is learned.
+    confirm, exposure_us, outcome_us
+        The placement's rules at that time.
+    policy, model, catalogue, consent_epoch, state_seq
+        Versions of what it was decided with, and how many rows the state had folded.
+    """
+
+    kind: ClassVar[str] = "decided"
+
+    decision_id: str
+    customer: Id | None
+    placement: str
+    at_us: int
+    mode: str
+    arm: int
+    offer: Id | None
+    price: float | None
+    slot: str | None
+    action_prob: float
+    response_prob: float
+    context: bytes
+    affinity: bytes
+    eligible: bytes
+    floor: float
+    unit_price: float
+    attempt: int
+    is_control: bool
+    holdout_prob: float
+    is_measured: bool
+    confirm: bool
+    exposure_us: int
+    outcome_us: int
+    policy: str
+    model: str
+    catalogue: str
+    consent_epoch: int
+    state_seq: int
+
+    def __repr__(self) -> str:
+        return f"Decided({self.mode})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Exposed:
+    """The customer saw what was decided."""
+
+    kind: ClassVar[str] = "exposed"
+
+    decision_id: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Outcome:
+    """The customer's answer: `what` is "accepted" or "reward"."""
+
+    kind: ClassVar[str] = "outcome"
+
+    decision_id: str
+    at_us: int
+    what: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Observed:
+    """An event of a customer outside any decision."""
+
+    kind: ClassVar[str] = "observed"
+
+    customer: Id
+    item: Id
+    at_us: int
+    what: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Voided:
+    """A decision was taken back before it was released: it never happened."""
+
+    kind: ClassVar[str] = "voided"
+
+    decision_id: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Swapped:
+    """Another catalogue, model or policy is in force; `body` is JSON that describes it."""
+
+    kind: ClassVar[str] = "swapped"
+
+    what: str
+    at_us: int
+    version: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Erased:
+    """The rows of a customer were removed. Holds how many, and not whose."""
+
+    kind: ClassVar[str] = "erased"
+
+    at_us: int
+    n_rows: int
+
+
+Row: TypeAlias = Decided | Exposed | Outcome | Observed | Voided | Swapped | Erased
+
+_KINDS: Final = {
+    row.kind: row for row in (Decided, Exposed, Outcome, Observed, Voided, Swapped, Erased)
+}
+_FIELDS: Final = {kind: tuple(f.name for f in fields(row)) for kind, row in _KINDS.items()}
+
+COLUMNS: Final = ("kind", *dict.fromkeys(name for names in _FIELDS.values() for name in names))
+_PLACES: Final = {
+    kind: tuple((name, COLUMNS.index(name)) for name in names) for kind, names in _FIELDS.items()
+}
+_BOOLS: Final = frozenset(("is_control", "is_measured", "confirm"))
+
+
+def to_columns(row: Row) -> list[object]:
+    """Lay a row out over all columns, None where its kind has no such field."""
+    values: list[object] = [None] * len(COLUMNS)
+    values[0] = row.kind
+    for name, place in _PLACES[row.kind]:
+        values[place] = getattr(row, name)
+    return values
+
+
+def from_columns(values: tuple[object, ...]) -> Row:
+    """Rebuild a row from its columns.
+
+    Raises
+    ------
+    DamagedError
+        For a kind of row that is not known.
+    """
+    kind = str(values[0])
+    if kind not in _KINDS:
+        raise DamagedError("the journal holds a row of a kind that is not known here")
+    named: dict[str, object] = {name: values[place] for name, place in _PLACES[kind]}
+    for name in _BOOLS & named.keys():
+        named[name] = bool(named[name])
+    row: Row = _KINDS[kind](**named)  # type: ignore[arg-type]  # the columns were written from one
+    return row
