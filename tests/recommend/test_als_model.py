@@ -234,3 +234,14 @@ def test_a_model_is_replaced_and_never_edited() -> None:
         MODEL.config = ALS()  # type: ignore[misc]  # that is the test
 
     assert replace(MODEL).config is MODEL.config
+
+
+def test_its_version_names_what_it_learned() -> None:
+    same = [ALS(factors=4, seed=1).fit(small_shop.random_interactions(2)).version for _ in range(2)]
+    others = {
+        ALS(factors=4, seed=2).fit(small_shop.random_interactions(2)).version,
+        ALS(factors=4, seed=1).fit(small_shop.random_interactions(3)).version,
+    }
+
+    assert same[0] == same[1]
+    assert len(others | set(same)) == 3
