@@ -77,9 +77,10 @@ class Limits:
                 if counters.is_capped(customer, cap, at_us=at_us)
             ]
         for name, mask in rules:
-            newly = np.flatnonzero(allowed & ~mask).tolist()
-            if newly:
-                also_refused(refused, name, [counters.offers[place].id for place in newly])
+            newly = allowed & ~mask
+            if newly.any():
+                places = np.flatnonzero(newly).tolist()
+                also_refused(refused, name, [counters.offers[place].id for place in places])
                 allowed = allowed & mask
         return allowed, refused
 
@@ -155,5 +156,7 @@ def _nothing(selector: OfferSelector, allowed: Bools, *, mode: str) -> Chosen:
 
 def arms_of(arms: Arms, allowed: Bools) -> Bools:
     """Spread a mask over offers to their arms; no offer is always allowed."""
-    eligible: Bools = np.where(arms.offer_index >= 0, allowed[arms.offer_index], True)  # noqa: FBT003  # numpy's
+    eligible: Bools = allowed[arms.offer_index]
+    if arms.has_no_offer:  # it comes last, where it is an arm
+        eligible[-1] = True
     return eligible

@@ -3,6 +3,7 @@
 import itertools
 import threading
 from collections.abc import Callable
+from os import PathLike
 from typing import Final
 
 from seg1._checks import MIN_US
@@ -10,9 +11,9 @@ from seg1._types import Id
 from seg1.consent import STAGES, ConsentDoor, Permits
 from seg1.decide.state import State
 from seg1.errors import UnknownIdError
-from seg1.journal import Decided, Journal, Row, Voided
+from seg1.journal import Decided, Journal, Row, SqliteJournal, Voided
 
-__all__ = ["BIT", "Core", "has_lost", "may_decide", "why_not"]
+__all__ = ["BIT", "Core", "has_lost", "may_decide", "open_core", "why_not"]
 
 BIT: Final = {stage: 1 << i for i, stage in enumerate(STAGES)}
 """Bit of each stage in `Permits.bits`."""
@@ -149,3 +150,17 @@ def why_not(permits: Permits) -> str:
         if not permits.bits & BIT[stage]:
             return permits.reason(stage).words
     return "changed while the decision was made"
+
+
+def open_core(
+    journal: str | PathLike[str] | Journal, *, consent: ConsentDoor, fresh: Callable[[], State]
+) -> tuple[Journal, Core]:
+    """Open a journal and fold it; a file that cannot be folded is closed again."""
+    if not isinstance(journal, str | PathLike):
+        return journal, Core(journal, consent=consent, fresh=fresh)
+    opened = SqliteJournal(journal)
+    try:
+        return opened, Core(opened, consent=consent, fresh=fresh)
+    except BaseException:
+        opened.close()
+        raise

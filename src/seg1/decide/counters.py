@@ -16,6 +16,7 @@ from seg1._checks import DAY_US, check_int, check_number
 from seg1._types import Bools, Id
 from seg1.journal import Answered, Correction, Decided
 from seg1.offers import Offer
+from seg1.offers.offer import check_days
 
 __all__ = ["Budget", "Counters", "FrequencyCap"]
 
@@ -34,7 +35,7 @@ class FrequencyCap:
     contacts
         How many, >= 1.
     days
-        In how many days before the decision, > 0.
+        In how many days, > 0, at most 36,525.
 
     Examples
     --------
@@ -47,7 +48,7 @@ class FrequencyCap:
 
     def __post_init__(self) -> None:
         check_int(self.contacts, name="contacts", low=1)
-        check_number(self.days, name="days", above=0)
+        check_days(self.days, name="days")
 
     @property
     def name(self) -> str:

@@ -12,15 +12,19 @@ from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events.vocabulary import id_problem
 from seg1.recommend import ALSModel
 
-__all__ = ["check_parts", "check_word", "checked_answer", "checked_context"]
+__all__ = ["check_holdout", "check_model", "check_word", "checked_answer", "checked_context"]
 
 _LARGEST_REWARD: Final = 1e100
 
 
-def check_parts(recommender: object, *, holdout: object) -> None:
-    """Accept a fitted recommender and a holdout, or None for either."""
-    if recommender is not None and not isinstance(recommender, ALSModel):
+def check_model(recommender: object) -> None:
+    """Accept a fitted recommender only."""
+    if not isinstance(recommender, ALSModel):
         raise InvalidTypeError(f"recommender must be an ALSModel, got {type(recommender).__name__}")
+
+
+def check_holdout(holdout: object) -> None:
+    """Accept a holdout, or None."""
     if holdout is not None and not isinstance(holdout, Holdout):
         raise InvalidTypeError(f"holdout must be a Holdout, got {type(holdout).__name__}")
 

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import Self
@@ -15,17 +15,23 @@ from seg1.consent import ConsentDoor
 from seg1.consent.policy import check_consent
 from seg1.decide.affinity import Affinity
 from seg1.decide.choosing import Limits
-from seg1.decide.core import Core
+from seg1.decide.core import open_core
 from seg1.decide.counters import Budget, FrequencyCap
 from seg1.decide.deciding import Deciding
 from seg1.decide.decision import Decision
-from seg1.decide.door import check_parts, check_word, checked_answer, checked_context
+from seg1.decide.door import (
+    check_holdout,
+    check_model,
+    check_word,
+    checked_answer,
+    checked_context,
+)  # fmt: skip
 from seg1.decide.eligibility import OfferFilter, Request, check_filter
 from seg1.decide.holdout import Holdout
 from seg1.decide.state import State
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events.vocabulary import as_id
-from seg1.journal import Exposed, Journal, Observed, Outcome, SqliteJournal, Swapped
+from seg1.journal import Exposed, Journal, Observed, Outcome, Swapped
 from seg1.journal.catalogue import body_of_arms
 from seg1.offers import Catalogue, Placement
 from seg1.recommend import ALSModel
@@ -108,7 +114,9 @@ class Personalizer:
                 f"selector must be an OfferSelector, got {type(selector).__name__}"
             )
         check_consent(consent)
-        check_parts(recommender, holdout=holdout)
+        check_holdout(holdout)
+        if recommender is not None:
+            check_model(recommender)
         rules = tuple(filters)
         caps = [rule for rule in rules if isinstance(rule, FrequencyCap)]
         budgets = [rule for rule in rules if isinstance(rule, Budget)]
@@ -117,7 +125,7 @@ class Personalizer:
         version = _version(catalogue, selector, has_recommender=recommender is not None)
         n_features = selector.schema.n_features + (recommender is not None)
         self._selector = selector
-        self.journal, self._core = _opened(
+        self.journal, self._core = open_core(
             journal,
             consent=consent,
             fresh=lambda: State(selector, catalogue=version, n_features=n_features, caps=caps),
@@ -340,7 +348,7 @@ class Personalizer:
                 "the engine was opened without a recommender, and has no feature for one: open it "
                 "again with recommender="
             )
-        check_parts(recommender, holdout=None)
+        check_model(recommender)
         affinity = Affinity(recommender, self._selector.arms.offers)
         row = Swapped(what="model", at_us=to_us(at), version=recommender.version, body="{}")
         with self._core.lock:
@@ -372,20 +380,6 @@ class Personalizer:
                         what="catalogue", at_us=at_us, version=self._deciding.version, body=body
                     )
                 )
-
-
-def _opened(
-    journal: str | PathLike[str] | Journal, *, consent: ConsentDoor, fresh: Callable[[], State]
-) -> tuple[Journal, Core]:
-    """Open a journal and fold it; a file that cannot be folded is closed again."""
-    if not isinstance(journal, str | PathLike):
-        return journal, Core(journal, consent=consent, fresh=fresh)
-    opened = SqliteJournal(journal)
-    try:
-        return opened, Core(opened, consent=consent, fresh=fresh)
-    except BaseException:
-        opened.close()
-        raise
 
 
 def _version(catalogue: Catalogue, selector: OfferSelector, *, has_recommender: bool) -> str:

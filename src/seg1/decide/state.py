@@ -47,7 +47,8 @@ class State:
     posterior, counters, outcomes
         What was learned; what is used up; which decisions wait for an answer.
     observed
-        The latest 256 events of each customer outside any decision.
+        The latest 256 events of each customer outside any decision; none where no recommender
+        makes a feature of them.
     catalogue_in_force
         Version of the catalogue that was declared last.
     n_rows, n_learned
@@ -64,6 +65,7 @@ class State:
     ) -> None:
         self._selector = selector
         self._catalogue = catalogue
+        self._has_affinity = n_features > selector.schema.n_features
         self.posterior = selector.posterior.start(n_arms=len(selector.arms), n_features=n_features)
         self.counters = Counters(selector.arms.offers, caps=caps)
         self.outcomes = Outcomes()
@@ -81,7 +83,7 @@ class State:
             decided = self.outcomes.decision(row.decision_id)
             if decided is not None:
                 self.counters.void(decided)
-        elif isinstance(row, Observed):
+        elif isinstance(row, Observed) and self._has_affinity:
             events = self.observed.setdefault(row.customer, [])
             events.append(row)
             del events[:-_N_OBSERVED]

@@ -164,8 +164,8 @@ _FIND: Final = (
     f"select {_NAMES} from journal where decision_id = ? and kind = 'decided' "  # noqa: S608  # as above
     "order by seq desc limit 1"
 )
-# In this order, and not in one statement: SQLite may look up which decisions are the customer's when
-# the first of them are gone already, and then leave their answers behind.
+# In this order, and not in one statement: SQLite may look up which decisions are the customer's
+# when the first of them are gone already, and then leave their answers behind.
 _ERASE: Final = (
     """
     delete from journal where kind <> 'decided' and decision_id in

@@ -1,6 +1,7 @@
 """The rows of a journal: seven kinds, one dataclass each, and how they lie in columns."""
 
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import ClassVar, Final, TypeAlias
 
 from seg1._types import Id
@@ -170,16 +171,18 @@ COLUMNS: Final = ("kind", *dict.fromkeys(name for names in _FIELDS.values() for 
 _PLACES: Final = {
     kind: tuple((name, COLUMNS.index(name)) for name in names) for kind, names in _FIELDS.items()
 }
+_VALUES: Final = {kind: attrgetter(*names) for kind, names in _FIELDS.items()}
 _BOOLS: Final = frozenset(("is_control", "is_measured", "confirm"))
 
 
 def to_columns(row: Row) -> list[object]:
     """Lay a row out over all columns, None where its kind has no such field."""
-    values: list[object] = [None] * len(COLUMNS)
-    values[0] = row.kind
-    for name, place in _PLACES[row.kind]:
-        values[place] = getattr(row, name)
-    return values
+    columns: list[object] = [None] * len(COLUMNS)
+    columns[0] = row.kind
+    values = _VALUES[row.kind](row)
+    for (_, place), value in zip(_PLACES[row.kind], values, strict=True):
+        columns[place] = value
+    return columns
 
 
 def from_columns(values: tuple[object, ...]) -> Row:
