@@ -3,10 +3,14 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from seg1.demo import Extract, load_extract
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +41,12 @@ def demo_text(demo_run: tuple[Path, str]) -> str:
 def demo_figures(demo_text: str) -> dict[str, Any]:
     figures: dict[str, Any] = json.loads(demo_text.splitlines()[-1])
     return figures
+
+
+@pytest.fixture(scope="session")
+def few() -> Extract:
+    """The extract, cut down to sixty households."""
+    extract = load_extract()
+    households = extract.receipts["household_id"]
+    keep = np.isin(households, np.unique(households)[:60])
+    return replace(extract, receipts={name: of[keep] for name, of in extract.receipts.items()})

@@ -70,6 +70,15 @@ def test_every_dtype_and_shape_comes_back_bit_for_bit(tmp_path: Path, verify: bo
         assert not back.flags.writeable
 
 
+@pytest.mark.parametrize("verify", [True, False])
+def test_arrays_are_mapped_and_not_read_into_memory(tmp_path: Path, verify: bool) -> None:  # noqa: FBT001
+    save_small(tmp_path / "note")
+
+    ones = persist.load(tmp_path / "note", kind="note", verify=verify).arrays["ones"]
+
+    assert isinstance(ones.base, np.memmap)
+
+
 def test_the_files_are_plain_npy_files(tmp_path: Path) -> None:
     persist.save(tmp_path / "all", kind="note", arrays=EVERY_DTYPE, meta={})
 
@@ -345,6 +354,16 @@ def test_a_manifest_of_the_same_content_and_other_bytes_is_refused(tmp_path: Pat
 
     with pytest.raises(DamagedError, match=r"manifest\.json was changed after it was written"):
         persist.load(tmp_path / "note", kind="note")
+
+
+def test_a_manifest_of_the_same_form_and_other_content_is_refused(tmp_path: Path) -> None:
+    save_small(tmp_path / "note")
+    path = tmp_path / "note" / "manifest.json"
+    path.write_text(path.read_text().replace('"value": 1.0', '"value": 2.0'))
+
+    for verify in (True, False):
+        with pytest.raises(DamagedError, match="was changed after it was written"):
+            persist.load(tmp_path / "note", kind="note", verify=verify)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"\x80\x04\x95pickle", b"x" * 4096])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from seg1._types import Int8s
 from seg1.consent import Ask, ConsentFilter, ConsentLedger, Customers, Reason, all_of, any_of, not_
 from seg1.consent.filters import guarded_check
+from seg1.consent.verdicts import as_verdicts
 from seg1.errors import EmptyCompositionError, InvalidTypeError
 
 ASK = Ask(purpose="canary purpose", stage="train", at_us=5)
@@ -154,6 +155,14 @@ def test_a_failing_filter_reads_as_unknown_and_logs_no_id(
         "consent filter leaf failed (RuntimeError): 3 customers read as unknown"
     ]
     assert "canary" not in caplog.text
+
+
+@pytest.mark.parametrize("word", BUILD)
+def test_a_composition_asked_directly_reads_a_failing_leaf_as_unknown(word: str) -> None:
+    answer = as_verdicts(BUILD[word](Leaf(FAILS)).check(WHO, ASK), n=3)
+
+    assert answer.values.tolist() == [0, 0, 0]
+    assert set(answer.reasons.tolist()) == {Reason.FILTER_FAILED}
 
 
 class FailingName(Leaf):

@@ -3,6 +3,7 @@
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -178,6 +179,18 @@ def test_a_grant_of_the_same_instant_loses_to_the_withdrawal() -> None:
     ledger.grant("ana", ["offers"], at=50, until=100)
 
     assert not ledger.ask("ana", "offers", at=50).allowed
+
+
+@pytest.mark.parametrize("first", ["grant", "withdraw"])
+def test_of_one_purpose_and_instant_the_withdrawal_wins_whichever_came_first(first: str) -> None:
+    said = [
+        ConsentEvent("ana", "offers", "grant", 50, 50, 100),
+        ConsentEvent("ana", "offers", "withdraw", 50),
+    ]
+
+    ledger = ledger_of(said if first == "grant" else said[::-1])
+
+    assert ledger.ask("ana", "offers", at=50) == Verdict(-1, Reason.WITHDRAWN)
 
 
 def test_a_later_grant_permits_again() -> None:
@@ -482,6 +495,34 @@ def test_a_word_that_could_not_be_kept_changes_nothing() -> None:
     assert not ledger.ask("ana", "offers", at=5).allowed
 
 
+def test_several_events_are_kept_in_one_write() -> None:
+    class Counting(MemoryStore):
+        def append(self, events: Sequence[ConsentEvent]) -> None:
+            sizes.append(len(events))
+            super().append(events)
+
+    sizes: list[int] = []
+    ledger = ConsentLedger(Counting())
+
+    ledger.grant("ana", ["offers", "ads"], at=0, until=9)
+
+    assert sizes == [2]
+
+
+def test_an_event_that_comes_while_the_store_is_read_is_heard_at_the_next_check() -> None:
+    class Overtaken(MemoryStore):
+        def read(self, after: int) -> list[tuple[int, ConsentEvent]]:
+            rows = super().read(after)
+            self.append([late.pop()] if rows and late else [])
+            return rows
+
+    late = [ConsentEvent("ana", "offers", "withdraw", 1)]
+    ledger = ConsentLedger(Overtaken())
+    ledger.grant("ana", ["offers"], at=0, until=9)
+
+    assert ledger.ask("ana", "offers", at=5).reason == Reason.WITHDRAWN
+
+
 @pytest.mark.parametrize("fails", ["version", "read"])
 def test_a_store_that_cannot_be_read_reads_as_unknown_and_recovers(fails: str) -> None:
     store = FailingStore(fails)
@@ -563,3 +604,30 @@ def test_a_second_kind_of_id_is_refused_where_it_would_be_recorded() -> None:
         ledger.withdraw(5, at=50)
 
     assert ledger.ask("5", "offers", at=60).allowed
+
+
+def test_a_store_is_read_by_one_thread_at_a_time() -> None:
+    class Crowded(MemoryStore):
+        def read(self, after: int) -> list[tuple[int, ConsentEvent]]:
+            inside.append(1)
+            crowds.append(len(inside))
+            time.sleep(0.005)
+            inside.pop()
+            return super().read(after)
+
+    inside: list[int] = []
+    crowds: list[int] = []
+    ledger = ConsentLedger(Crowded())
+
+    def live(who: int) -> None:
+        for at in range(5):
+            ledger.grant(who, ["offers"], at=at, until=1_000)
+            ledger.ask(who, "offers", at=500)
+
+    threads = [threading.Thread(target=live, args=(who,)) for who in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert set(crowds) == {1}

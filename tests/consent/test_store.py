@@ -91,6 +91,16 @@ def test_version_sees_what_another_connection_wrote(tmp_path: Path) -> None:
     theirs.close()
 
 
+def test_a_file_is_written_ahead_and_every_commit_is_flushed_to_disk(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "c.sqlite")
+
+    told = [store._connection.execute(f"pragma {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous")]  # fmt: skip
+
+    assert told == ["wal", 2]  # 2 is FULL
+    store.close()
+
+
 def test_a_reopened_file_holds_the_same_events(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "c.sqlite")
     store.append([EVENT])

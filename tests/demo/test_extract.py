@@ -1,6 +1,7 @@
 """The bundled extract: what is in it, and that damage is noticed."""
 
 import hashlib
+import os
 import shutil
 from importlib import resources
 from pathlib import Path
@@ -18,6 +19,15 @@ def folder(tmp_path: Path) -> Path:
     with resources.as_file(resources.files("seg1.demo") / "data") as bundled:
         shutil.copytree(bundled, copy)
     return copy
+
+
+def seal(folder: Path) -> None:
+    """Write the sums that fit the files, as one would who knows how they are checked."""
+    sums = "".join(
+        f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n"
+        for name in ("journey.npz", "journey.json")
+    )
+    (folder / "journey.sha256").write_text(sums)
 
 
 def test_it_holds_800_households_and_products_that_five_of_them_bought() -> None:
@@ -65,11 +75,21 @@ def test_one_changed_byte_is_noticed(folder: Path, name: str) -> None:
 
 def test_files_that_match_their_sums_and_lack_their_form_are_refused(folder: Path) -> None:
     (folder / "journey.json").write_text('{"format": 2}')
-    sums = "".join(
-        f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n"
-        for name in ("journey.npz", "journey.json")
-    )
-    (folder / "journey.sha256").write_text(sums)
+    seal(folder)
 
     with pytest.raises(DamagedError, match="does not have its form"):
         load_extract(folder)
+
+
+def test_an_array_that_would_run_code_when_read_is_refused_and_runs_none(folder: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, ...]:
+            return os.mkdir, (str(folder / "sprung"),)
+
+    np.savez(folder / "journey.npz", household_id=np.array([Trap()], dtype=object))
+    seal(folder)
+
+    with pytest.raises(DamagedError, match="does not have its form"):
+        load_extract(folder)
+
+    assert not (folder / "sprung").exists()

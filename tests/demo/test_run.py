@@ -13,6 +13,7 @@ from seg1 import ALSModel
 from seg1.__main__ import main
 from seg1.demo import extract as extract_module
 from seg1.demo import run as run_module
+from seg1.demo import story
 from seg1.errors import DamagedError
 
 
@@ -52,6 +53,13 @@ def test_the_synthetic_consent_is_called_so(demo_text: str, demo_folder: Path) -
     assert "synthetic" in (demo_folder / "report.html").read_text()
 
 
+def test_wherever_the_consent_file_is_named_it_is_called_synthetic(demo_text: str) -> None:
+    lines = [line for line in demo_text.splitlines() if "consent file" in line]
+
+    assert len(lines) == 2
+    assert all("synthetic consent file" in line.lower() for line in lines)
+
+
 def test_nothing_but_the_three_results_is_left(demo_folder: Path) -> None:
     assert sorted(file.name for file in demo_folder.iterdir()) == [
         ".seg1-demo", "demo-consent.sqlite", "model", "report.html",
@@ -86,6 +94,37 @@ def test_two_runs_with_one_seed_say_the_same(demo_figures: dict[str, Any], tmp_p
 
     for key in ("dropped", "ndcg10_all", "ndcg10_new"):
         assert again[key] == demo_figures[key]
+
+
+def test_another_seed_draws_another_consent_file_and_another_fit(
+    few: extract_module.Extract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "load_extract", lambda: few)
+
+    runs = [run_module.run(tmp_path / str(seed), seed=seed) for seed in (1, 2)]
+
+    assert runs[0]["dropped"] != runs[1]["dropped"]
+    assert [ALSModel.load(tmp_path / str(seed) / "model").config.seed for seed in (1, 2)] == [1, 2]
+
+
+@pytest.mark.parametrize("is_identical", [True, False])
+def test_what_the_reload_showed_is_told_by_text_page_and_figures(
+    few: extract_module.Extract,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_identical: bool,
+) -> None:
+    monkeypatch.setattr(run_module, "load_extract", lambda: few)
+    monkeypatch.setattr(story, "is_reloaded_identical", lambda *_, **__: is_identical)
+
+    figures = run_module.run(tmp_path / "out")
+
+    assert figures["reloaded_identical"] is is_identical
+    assert f"same answers to the last bit: {is_identical}" in capsys.readouterr().out
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert f'to the last bit:\n<span class="flag">{is_identical}</span>' in page
 
 
 def test_a_run_replaces_what_an_earlier_one_left(demo_folder: Path, tmp_path: Path) -> None:

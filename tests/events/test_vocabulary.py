@@ -2,6 +2,8 @@
 
 import enum
 import threading
+import time
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -318,3 +320,39 @@ def test_threads_that_add_the_same_ids_agree_on_their_codes() -> None:
 
     assert answers == [list(range(2_000))] * 4
     assert vocabulary.ids == tuple(ids)
+
+
+def test_an_id_that_two_threads_add_at_once_is_held_once() -> None:
+    class Slow(Vocabulary):
+        def _extend(self, new: list[Id]) -> None:
+            time.sleep(0.02)
+            super()._extend(new)
+
+    vocabulary = Slow()
+    threads = [
+        threading.Thread(target=vocabulary.encode, args=(["tea"],), kwargs={"unknown": "add"})
+        for _ in range(4)
+    ]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert vocabulary.ids == ("tea",)
+
+
+def test_an_id_can_be_decoded_from_the_moment_it_has_a_code() -> None:
+    class Codes(dict[Id, int]):
+        def update(self, pairs: Iterable[tuple[Id, int]]) -> None:  # type: ignore[override]  # as it is called
+            for value, code in pairs:
+                self[value] = code
+                decoded.extend(vocabulary.decode([code]))
+
+    decoded: list[Id] = []
+    vocabulary = Vocabulary(["tea"])
+    vocabulary._codes = Codes(vocabulary._codes)
+
+    vocabulary.encode(["milk", "eggs"], unknown="add")
+
+    assert decoded == ["milk", "eggs"]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from seg1 import Consent, ConsentNotNeeded, Events, InteractionMatrixBuilder
+from seg1 import Consent, ConsentLedger, ConsentNotNeeded, Events, InteractionMatrixBuilder
 from seg1._checks import DAY_US
 from seg1.consent import Ask, ConsentDoor, Customers
 from seg1.errors import InvalidArgumentError, InvalidTypeError, NoInteractionsError
@@ -197,6 +197,38 @@ def test_a_denied_customer_and_items_only_they_touched_are_nowhere_in_the_result
     assert interactions.provenance.purposes == ("personal",)
 
 
+def test_codes_follow_the_rows_that_stay_and_not_those_of_the_others() -> None:
+    table: Columns = {
+        "customer": ["bo", "cy", "ana", "cy"],
+        "item": ["milk", "tea", "tea", "milk"],
+        "time": [0, 0, 0, 0],
+        "value": [1.0, 0.0, 1.0, 1.0],
+    }
+    events = Events.from_table(table, value="value")
+
+    interactions = InteractionMatrixBuilder().build(events, consent=permitting({"ana", "cy"}), at=0)
+
+    assert interactions.customers.ids == ("ana", "cy")
+    assert interactions.items.ids == ("tea", "milk")
+
+
+def test_consent_is_asked_as_of_the_reference_time_and_its_version_is_told() -> None:
+    ledger = ConsentLedger()
+    ledger.grant("ana", ["profiling"], at=0, until=100)
+    ledger.grant("bo", ["profiling"], at=0, until=100)
+    ledger.withdraw("bo", at=5)
+    consent = Consent.for_purposes(
+        ledger, train="profiling", decide="offers", measure="measurement"
+    )
+    events = Events.from_table({"customer": ["ana", "bo"], "item": [1, 1], "time": [0, 0]})
+
+    at_4, at_5 = (InteractionMatrixBuilder().build(events, consent=consent, at=at) for at in (4, 5))
+
+    assert at_4.customers.ids == ("ana", "bo")
+    assert at_5.customers.ids == ("ana",)
+    assert at_5.provenance.consent_epoch == 2 * ledger.epoch == 6  # asked for two stages
+
+
 def test_both_ingest_and_train_must_be_permitted() -> None:
     table = {"customer": ["ana", "bo", "cy"], "item": [1, 1, 1], "time": [0, 0, 0]}
     consent = Consent(
@@ -253,6 +285,28 @@ def test_the_error_tells_every_reason_and_its_count() -> None:
         "no interaction is left (later than the reference time: 1, value is not above 0: 1, "
         "kind weighs 0: 1, item with too few customers: 1); see that events, consent and at="
     ) in str(caught.value)
+
+
+def test_minimum_counts_are_applied_until_all_that_stay_have_enough() -> None:
+    # Item 4 goes, so dee has one item and goes; so item 3 has one customer and goes; so has cy.
+    pairs = [("ana", 1), ("ana", 2), ("bo", 1), ("bo", 2), ("cy", 1), ("cy", 3), ("dee", 3),
+             ("dee", 4)]  # fmt: skip
+    table = {
+        "customer": [customer for customer, _ in pairs],
+        "item": [item for _, item in pairs],
+        "time": [0] * len(pairs),
+    }
+    builder = InteractionMatrixBuilder(min_customers_per_item=2, min_items_per_customer=2)
+
+    interactions = builder.build(Events.from_table(table), consent=ANYONE, at=0)
+
+    assert interactions.customers.ids == ("ana", "bo")
+    assert interactions.items.ids == (1, 2)
+    assert interactions.provenance.n_events == 4
+    assert interactions.provenance.dropped == {
+        "item with too few customers": 2,
+        "customer with too few items": 2,
+    }
 
 
 def test_no_events_at_all_are_told_as_such() -> None:

@@ -121,6 +121,16 @@ def test_the_fit_gives_what_a_plain_numpy_twin_gives(config: ALS) -> None:
     assert np.abs(scores - X @ Y.T).max() < 0.03 * np.abs(X @ Y.T).max()
 
 
+@pytest.mark.parametrize("nu", [0.0, 1.0, 2.0])
+def test_the_penalty_is_that_of_the_paper(nu: float) -> None:
+    config = ALS(alpha=4.0, regularization=0.5, nu=nu)
+
+    penalty = config.penalty(n_other=100)
+
+    # lambda alpha (n + N / alpha) ** nu, at n = 0 and 1, which stand on the grid
+    assert [penalty.at(n) for n in (0, 1)] == pytest.approx([2.0 * 25.0**nu, 2.0 * 26.0**nu])
+
+
 @pytest.mark.parametrize("nu", [0.0, 1.0])
 def test_every_row_stands_in_one_bucket_with_the_penalty_of_its_count(nu: float) -> None:
     interactions = small_shop.random_interactions(2)

@@ -103,6 +103,24 @@ def test_a_reason_names_own_items_and_never_the_item_itself() -> None:
         assert np.isfinite(why.amount)
 
 
+def test_a_reason_names_the_two_items_that_speak_for_it_most_strongest_first() -> None:
+    customer = MODEL.interactions.customers.ids[0]
+    own, weights = MODEL.interactions.history(0)
+    wide = MODEL.item_factors.astype(np.float64)
+    c = MODEL.config.confidence_of(weights)
+    A = np.diag(MODEL.gram_diagonal) + wide[own].T @ np.diag(c - 1.0) @ wide[own]
+    inverse = np.linalg.inv(A + MODEL.penalty.at(len(own)) * np.eye(8))
+
+    ranking = MODEL.recommend(customer, n=3, exclude_seen=True, consent=ANYONE, at=0)
+
+    for item, why in zip(ranking.items, ranking.reasons, strict=True):
+        parts = c * (wide[own] @ inverse @ wide[MODEL.items.find(item)])
+        two = np.argsort(-parts)[:2]
+        assert (parts[two] > 0).all()
+        assert list(why.items) == MODEL.items.decode(own[two])
+        assert why.amount == pytest.approx(parts[two].sum() / parts.sum(), rel=1e-6)
+
+
 def test_reasons_that_nothing_speaks_for_name_no_item() -> None:
     interactions = small_shop.interactions_of([("a", 1), ("b", 2), ("b", 3)])
     model = ALS(factors=2).fit(interactions)

@@ -62,6 +62,18 @@ def test_a_fold_in_equals_a_dense_solve(
         assert np.allclose(u, np.linalg.solve(A, b), rtol=1e-8, atol=1e-10)
 
 
+def test_a_confidence_of_exactly_1_is_no_division_by_0() -> None:
+    item_factors, s = a_model(3)
+    Y_S, c = item_factors[:5], np.array([1.0, 2.0, 1.0, 0.5, 3.0])
+    A, b = dense(Y_S, c, s, 0.3)
+
+    u = fold_in(Y_S, c, gram_diagonal=s, penalty=0.3)
+    parts = influence(Y_S, c, item_factors[:9], gram_diagonal=s, penalty=0.3)
+
+    assert np.allclose(u, np.linalg.solve(A, b), rtol=1e-8)
+    assert np.allclose(parts.sum(axis=1), item_factors[:9] @ u, rtol=1e-6, atol=1e-9)
+
+
 def test_a_huge_confidence_does_not_cancel_to_noise() -> None:
     item_factors, s = a_model(1)
     Y_S = item_factors[:5]

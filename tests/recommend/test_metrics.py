@@ -99,6 +99,17 @@ def test_a_bootstrap_is_determined_by_its_rng_and_its_interval_holds_the_mean(se
     assert values.min() <= first.low <= first.mean <= first.high <= values.max()
 
 
+@pytest.mark.parametrize(("level", "z"), [(0.95, 1.96), (0.5, 0.674)])
+def test_an_interval_over_many_values_is_that_of_the_normal_law(level: float, z: float) -> None:
+    values = np.random.default_rng(3).standard_normal(500)
+    half = z * values.std() / math.sqrt(500)
+
+    interval = bootstrap_mean(values, rng=np.random.default_rng(4), n_resamples=4_000, level=level)
+
+    assert interval.mean - interval.low == pytest.approx(half, rel=0.1)
+    assert interval.high - interval.mean == pytest.approx(half, rel=0.1)
+
+
 def test_a_wider_level_gives_a_wider_interval() -> None:
     values = np.random.default_rng(1).random(50)
 

@@ -16,6 +16,7 @@ from seg1 import ALS, BuyAgain, ConsentLedger, Popularity
 from seg1._types import Id
 from seg1.consent import Consent
 from seg1.errors import InvalidArgumentError, InvalidTypeError, PluginError, WrongIdTypeError
+from seg1.events import Vocabulary
 from seg1.interactions import Interactions
 from seg1.recommend import Ranking, Recommender
 
@@ -96,6 +97,24 @@ def test_the_guard_of_the_test_above_does_guard() -> None:
         guarded().recommend(0, exclude_seen=True, consent=ANYONE, at=0)
 
 
+class Closed(Vocabulary):
+    """Ids of customers that raise where one of them is looked up."""
+
+    def find(self, value: Id) -> NoReturn:  # noqa: ARG002
+        raise AssertionError("a customer was looked up")
+
+
+def test_of_the_denied_it_is_not_even_read_whether_they_are_known() -> None:
+    shop = replace(SHOP, customers=Closed(SHOP.customers.ids))
+    model = replace(ALS_MODEL, interactions=shop)
+
+    ranking = model.recommend(0, exclude_seen=True, consent=NOBODY, at=0)
+    many = model.recommend_many([0], exclude_seen=True, consent=NOBODY, at=0)
+
+    assert ranking.reason == "consent: no policy"
+    assert many.reasons == ("consent: no policy",)
+
+
 @EACH_MODEL
 def test_a_fallback_ranks_for_the_denied_and_says_why(model: Recommender) -> None:
     ranking = model.recommend(
@@ -106,6 +125,17 @@ def test_a_fallback_ranks_for_the_denied_and_says_why(model: Recommender) -> Non
     assert not ranking.personalised
     assert ranking.reason == "consent: no policy"
     assert {why.kind for why in ranking.reasons} == {"popular"}
+
+
+@EACH_MODEL
+def test_a_fallback_ranks_for_those_without_a_history_and_says_so(model: Recommender) -> None:
+    ranking = model.recommend(
+        10**6, n=3, exclude_seen=True, consent=ANYONE, at=0, fallback=FALLBACK, deny=["item-0"]
+    )
+
+    assert ranking.items == FALLBACK.rank_for_anyone(3, deny=["item-0"]).items
+    assert not ranking.personalised
+    assert ranking.reason == "no history"
 
 
 def test_a_fallback_is_asked_once_for_many() -> None:

@@ -46,6 +46,15 @@ def test_ranking_by_score_equals_a_sort(data: st.DataObject) -> None:
     assert best.tolist() == slow_best(scores, n=n, allowed=allowed)
 
 
+@pytest.mark.parametrize("n", [1, 10, 300, 999])
+def test_of_many_that_tie_at_the_cut_the_first_items_are_taken(n: int) -> None:
+    scores = np.random.default_rng(6).integers(0, 3, 1_000).astype(np.float64)
+
+    best = top_by_score(scores, n=n)
+
+    assert best.tolist() == slow_best(scores, n=n)
+
+
 @settings(deadline=None, max_examples=300)
 @given(
     st.integers(0, 2**32 - 1),
@@ -135,3 +144,16 @@ def test_a_factor_that_is_no_number_rules_nothing_out() -> None:
 
     assert set(best.tolist()) <= {1, 2, 3}
     assert len(best) == 2
+
+
+def test_sums_that_float32_cannot_hold_rule_nothing_out() -> None:
+    rng = np.random.default_rng(7)
+    item_factors = (rng.choice([-1.0, 1.0], (50, 300)) * 3e38).astype(np.float32)
+    factor = rng.uniform(0.5, 1.0, 300)
+    expected = slow_best(exact_scores(item_factors, factor), n=5)
+
+    best, _ = top_by_factors(
+        item_factors, norms(item_factors), factor, n=5, allowed=np.ones(50, np.bool_)
+    )
+
+    assert best.tolist() == expected
