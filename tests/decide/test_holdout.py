@@ -11,11 +11,13 @@ from small_engine import (
     engine_of,
     ledger_of,
     rows_of,
+    selector_of,
     state_of,
     told_state,
     without,
 )  # fmt: skip
 
+from seg1 import Goal
 from seg1.decide import Holdout
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 
@@ -123,6 +125,18 @@ def test_held_out_customers_teach_nothing() -> None:
     after = told_state(state_of(engine))
     assert after["posterior"] == fresh["posterior"]
     assert after["held"] == fresh["held"]
+
+
+def test_held_out_customers_teach_nothing_about_no_offer_either() -> None:
+    goal = Goal.incremental(reward_cap=50.0, window_days=7)
+    engine = engine_of(selector=selector_of(goal=goal), holdout=Holdout(0.3, key=KEY))
+    held = [n for n in range(200) if Holdout(0.3, key=KEY).is_control(n)]
+    for n in held:
+        engine.outcome(decide(engine, n).id, reward=5.0, at=T0)
+
+    engine.observe(1, item="milk", at=T0 + 30 * DAY)
+
+    assert engine.n_learned == 0
 
 
 def test_what_is_no_holdout_is_refused() -> None:
