@@ -70,8 +70,9 @@ def contact(engine: seg1.Personalizer, customer: int, number: int) -> str:
     """Decide, show and answer once; who is even accepts whatever is shown."""
     at = NOW + timedelta(minutes=number)
     channel = "app" if number % 3 else "till"
+    context = {"hour": number % 24, "channel": channel}
     d = engine.decide(
-        customer, placement="app-home", context={"hour": number % 24, "channel": channel}, at=at
+        customer, placement="app-home", context=context, at=at, id=f"contact-{number}"
     )
     if d.logged and d.offer is not None:
         engine.exposed(d.id, at=at)

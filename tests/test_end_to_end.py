@@ -50,7 +50,7 @@ def test_the_path_from_events_to_measured_decisions_with_a_withdrawal_and_a_rest
     assert again["lift"] > 0
     assert again["by"] == ["app", "till"]
     assert again["value"] == sorted(again["value"])
-    assert again["erased"] > 3
+    assert again["erased"] >= 3  # observed, contact, probe
     assert again["after_erasure"] == 0
 
 
