@@ -166,7 +166,6 @@ def good() -> DecisionLog:
         ({"reward": np.zeros(30, np.float32)}, "reward must be"),
         ({"customer_index": np.full(30, 30, np.int32)}, "customer_index must lie in"),
         ({"holdout_prob": np.ones(30)}, r"holdout_prob must lie in \[0, 1\)"),
-        ({"holdout_prob": np.zeros(30)}, "a held-out row needs its holdout_prob"),
         ({"labels": {"x": ("a",)}}, "every label must have 30 entries"),
     ],
 )

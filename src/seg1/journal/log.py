@@ -135,12 +135,10 @@ class DecisionLog:
             raise InvalidArgumentError(f"customer_index must lie in [0, {n_customers})")
         if not (self.action_prob.min() > 0 and self.action_prob.max() <= 1):
             raise InvalidArgumentError("action_prob must lie in (0, 1]")
-        if not (np.isfinite(self.reward).all() and np.isfinite(self.states.context).all()):
-            raise InvalidArgumentError("reward and context must be finite")
+        if not np.isfinite(self.reward).all():
+            raise InvalidArgumentError("reward must be finite")
         if not (self.holdout_prob.min() >= 0 and self.holdout_prob.max() < 1):
             raise InvalidArgumentError("holdout_prob must lie in [0, 1)")
-        if (self.is_control & (self.holdout_prob == 0)).any():
-            raise InvalidArgumentError("a held-out row needs its holdout_prob, above 0")
         chosen = self.states.eligible[np.arange(len(self)), self.arm]
         if not (chosen | self.is_control).all():
             raise InvalidArgumentError("a chosen arm was not eligible")
