@@ -463,7 +463,10 @@ def some_states(chosen_by: OfferSelector, *, n_rows: int = 20) -> SimpleNamespac
     rows = [CONTEXT.encode({"hour": float(rng.uniform(0, 24))}) for _ in range(n_rows)]
     eligible = rng.random((n_rows, len(chosen_by.arms))) < 0.5
     eligible[:, -1], eligible[3] = True, False
-    return SimpleNamespace(arms=chosen_by.arms, context=np.array(rows), eligible=eligible)
+    return SimpleNamespace(
+        arms=chosen_by.arms, context=np.array(rows), affinity=np.zeros((n_rows, 0)),
+        eligible=eligible,
+    )  # fmt: skip
 
 
 def test_a_frozen_policy_gives_what_the_selector_would() -> None:

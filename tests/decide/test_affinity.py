@@ -22,7 +22,7 @@ from seg1 import ALS, ALSModel, Events, InteractionMatrixBuilder, Offer
 from seg1._types import Float64s, Id
 from seg1.decide.affinity import Affinity
 from seg1.errors import InvalidArgumentError, InvalidTypeError
-from seg1.journal import MemoryJournal, Observed, Swapped
+from seg1.journal import DecisionLog, MemoryJournal, Observed, Swapped
 
 OFFERS = (
     Offer("dairy", items=["milk", "cheese"]), Offer("bakery", items=["bread", "rolls"]),
@@ -173,6 +173,38 @@ def test_what_is_learned_lies_in_the_features_that_were_seen(model: ALSModel) ->
     assert all(0 <= d.response_prob <= 1 for d in late)
     again = engine_of(OFFERS, recommender=model, journal=journal)
     assert told_state(state_of(again)) == told_state(state_of(engine))
+
+
+def test_what_the_engine_knows_can_be_frozen_and_asked_about_its_log(model: ALSModel) -> None:
+    engine = engine_of(OFFERS, recommender=model)
+    for n in range(100):
+        decision = decide(engine, n % 40, at=T0 + n)
+        engine.exposed(decision.id, at=T0 + n)
+        if decision.offer == "dairy":
+            engine.outcome(decision.id, accepted=True, at=T0 + n)
+    # A row that waits longer than the others makes all of those learned, and nothing after it.
+    last = decide(engine, 3, at=T0 + 8 * DAY)
+
+    policy = engine.frozen()
+    log = DecisionLog.from_journal(engine.journal, consent=ANYONE, at=T0 + 20 * DAY)
+
+    assert engine.n_learned > 50
+    assert log.states.affinity.shape == (101, 4)
+    assert log.states.affinity.any()
+    again = policy(log.states)
+    assert np.allclose(again.sum(axis=1), 1)
+    then = decide(engine, 3, at=T0 + 8 * DAY, key="then")
+    arm = decided_rows(engine)[-1].arm
+    assert again[-1, arm] == pytest.approx(then.action_prob, abs=1e-12)
+    assert last.placement == then.placement
+
+
+def test_events_that_are_in_the_matrix_already_count_once(model: ALSModel) -> None:
+    affinity = Affinity(model, OFFERS)
+    before = Observed(customer=3, item="bread", at_us=0, what="event", value=50.0)
+
+    assert affinity.of(3, [before]).tolist() == affinity.of(3, []).tolist()
+    assert affinity.of(3, [before, event(3, "bread")])[1] > affinity.of(3, [])[1]
 
 
 def test_another_fit_is_in_force_from_the_next_decision_on(model: ALSModel) -> None:

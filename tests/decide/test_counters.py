@@ -164,7 +164,9 @@ def test_what_costs_nothing_needs_no_budget() -> None:
     counters = Counters(tuple(offers))
     counters._held[1] = 2  # a late acceptance may overspend
 
-    assert counters.within(Budget(6.0)).tolist() == [True, False]
+    within = counters.within(Budget(6.0))
+    assert within is not None
+    assert within.tolist() == [True, False]
 
 
 def test_calls_out_of_order_do_not_slip_through_a_cap() -> None:

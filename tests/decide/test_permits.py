@@ -1,8 +1,9 @@
 """Consent comes first: what is denied is neither read, nor written, nor learned from."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import pytest
 from small_engine import (
     CONTEXT,
@@ -22,9 +23,10 @@ from small_engine import (
 )  # fmt: skip
 
 from seg1 import Consent, ConsentLedger, Offer
-from seg1._types import Id, Int8s
+from seg1._types import Bools, Id, Int8s
 from seg1.consent import Ask, Customers
 from seg1.decide import FrequencyCap, Personalizer
+from seg1.decide.eligibility import Request
 from seg1.errors import InvalidTypeError, UnknownIdError
 from seg1.journal import Decided, Observed, Voided
 from seg1.offers import Placement
@@ -300,3 +302,30 @@ def test_no_log_line_names_a_customer(caplog: pytest.LogCaptureFixture) -> None:
 
     assert "canary" not in caplog.text
     assert caplog.records
+
+
+class AfterNoon:
+    """A rule of the house that knows the hour alone; it notes whom it was asked about."""
+
+    name = "after noon"
+
+    def __init__(self, *, impersonal: bool) -> None:
+        self.impersonal = impersonal
+        self.asked: list[Request] = []
+
+    def allow(self, request: Request, offers: Sequence[Offer]) -> Bools:
+        self.asked.append(request)
+        return np.zeros(len(offers), dtype=np.bool_)
+
+
+@pytest.mark.parametrize(("is_impersonal", "mode"), [(True, "none"), (False, "fallback")])
+def test_the_fallback_asks_the_rules_that_say_they_are_impersonal(
+    *, is_impersonal: bool, mode: str
+) -> None:
+    rule = AfterNoon(impersonal=is_impersonal)
+    engine = engine_of(consent=consent_of(ledger_of()), filters=[rule])
+
+    decision = decide(engine, 1)
+
+    assert decision.mode == mode
+    assert [(r.customer, dict(r.context)) for r in rule.asked] == [("", {})] * is_impersonal

@@ -27,8 +27,9 @@ from small_engine import (
 from seg1 import Offer
 from seg1._types import Bools, Float64s
 from seg1.bandit import OfferSelector
+from seg1.bandit.context import arm_features
 from seg1.decide import Budget, Decision, FrequencyCap, Personalizer
-from seg1.decide.state import State, arm_features
+from seg1.decide.state import State
 from seg1.errors import (
     DamagedError,
     InvalidArgumentError,

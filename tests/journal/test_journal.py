@@ -245,3 +245,22 @@ def test_the_view_can_be_read_with_plain_sql(tmp_path: Path) -> None:
 
     at = "1970-01-01 00:00:00"
     assert told == [("visit-1", 7, at, 1, -0.1), ("visit-2", 8, at, 0, None)]
+
+
+def test_of_two_processes_on_one_file_the_second_to_write_is_refused(
+    tmp_path: Path,
+) -> None:
+    first, second = (SqliteJournal(tmp_path / "shop.sqlite") for _ in range(2))
+    row = Exposed(decision_id="a", at_us=1)
+
+    first.append(row)
+
+    with pytest.raises(JournalError, match="another process has written to it"):
+        second.append(row)
+    assert first.append(row) == 2
+    assert [seq for seq, _ in second.read()] == [1, 2]
+    second.close()
+    again = SqliteJournal(tmp_path / "shop.sqlite")
+    assert again.append(row) == 3
+    again.close()
+    first.close()

@@ -243,3 +243,20 @@ def test_a_log_without_a_holdout_is_refused(by: str | None) -> None:
 def test_an_argument_out_of_range_is_refused(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         lift(a_held_out_log(1), **arguments)  # type: ignore[call-overload]  # on purpose
+
+
+@pytest.mark.parametrize("n_lost", [0, 50])
+def test_groups_of_other_sizes_than_assigned_have_no_lift(n_lost: int) -> None:
+    n = 400
+    is_control = np.arange(n) % 4 == 0
+    kept = np.flatnonzero(~is_control | (is_control.cumsum() > n_lost))
+    log = make_log(
+        action_prob=np.ones(len(kept)), arm=np.zeros(len(kept), int), customer=kept, n_arms=2,
+        reward=kept % 7 / 7.0, is_control=is_control[kept], holdout_prob=np.full(len(kept), 0.25),
+    )  # fmt: skip
+
+    if n_lost:
+        with pytest.raises(NotSupportedError, match="50 of 350 customers are held out, where 88"):
+            lift(log)
+    else:
+        assert lift(log).n_control == 100

@@ -26,7 +26,9 @@ def test_a_placement_that_was_not_declared_has_the_default_windows() -> None:
     catalogue = Catalogue([COFFEE], placements=[TILL])
 
     assert catalogue.placement("till") is TILL
-    assert catalogue.placement("app") == Placement("app")
+    app, default = catalogue.placement("app"), Placement("app")
+    assert (app.confirm, app.exposure_us) == (default.confirm, default.exposure_us)
+    assert app.outcome_us == default.outcome_us
 
 
 @pytest.mark.parametrize(

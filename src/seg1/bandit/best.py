@@ -15,15 +15,19 @@ __all__ = ["best_probabilities"]
 
 _REACH = 5.0  # standard deviations; beyond them lies a probability of 3e-7
 _NO_SPREAD = 1e-250  # below it, products underflow
+_FINEST = 1e-9  # a spread that is resolved, as a share of the widest
+_NEVER = 1e-9  # a probability that is none
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 _MAX_PANELS = 32  # of 20 nodes, on a logarithmic axis: enough for spreads that differ 1e9-fold
 
 
 def _grid(n_panels: int) -> tuple[Float64s, Float64s]:
-    """Give nodes and weights of the unit interval, n_panels panels of Gauss and Legendre."""
+    """Give nodes and weights of the unit interval: 0, and panels of Gauss and Legendre."""
     starts = np.arange(n_panels)[:, None]
     nodes = ((starts + 0.5 + 0.5 * _NODES) / n_panels).ravel()
-    return nodes, np.tile(_WEIGHTS / (2.0 * n_panels), n_panels)
+    weights = np.tile(_WEIGHTS / (2.0 * n_panels), n_panels)
+    # What stands at 0 is asked for, and has no weight.
+    return np.concatenate([[0.0], nodes]), np.concatenate([[0.0], weights])
 
 
 _GRIDS = tuple(_grid(n_panels) for n_panels in range(1, _MAX_PANELS + 1))
@@ -56,42 +60,56 @@ def best_probabilities(mean: Float64s, sd: Float64s) -> Float64s:
     """
     # A spread below the spacing of the floats is none.
     is_sure = sd <= max(1e-13 * float(np.abs(mean).max()), _NO_SPREAD)
-    sure = float(mean[is_sure].max()) if is_sure.any() else -math.inf
+    sure = -math.inf
+    if np.count_nonzero(is_sure):
+        sure = float(mean[is_sure].max())
+        sd = np.where(is_sure, 0.0, sd)
     reach = _REACH * sd
-    reach[is_sure] = 0.0
     # Below `begin` the largest value does not lie: it is decided above.
     begin = float((mean - reach).max())
-    is_close = mean + reach > begin
+    reach += mean
+    close = (reach > begin).nonzero()[0]
     chances = np.zeros(len(mean))
     left = 1.0
-    if is_close.any():
-        m, s = mean[is_close] - begin, sd[is_close]
-        # What is certain wins where nothing exceeds it: prod Phi_j at its value.
-        left = float(ndtr(-m / s).prod()) if begin == sure else 0.0
-        won = _integrals(m, np.maximum(s, 1e-9 * s.max()))
-        chances[is_close] = won * ((1.0 - left) / won.sum())
+    if len(close):
+        m, s, top = mean.take(close) - begin, sd.take(close), float(reach.max()) - begin
+        won, nothing = _integrals(m, s, top=top)
+        # What is certain wins where nothing exceeds it.
+        left = nothing if begin == sure and nothing > _NEVER else 0.0
+        won *= (1.0 - left) / float(won.sum())
+        chances[close] = won
     if left > 0.0:
         winners = is_sure & (mean == sure)
         chances[winners] = left / np.count_nonzero(winners)
     return chances
 
 
-def _integrals(m: Float64s, s: Float64s) -> Float64s:
-    """Integrate from 0 up to where nothing is left, for means m and standard deviations s.
+def _integrals(m: Float64s, s: Float64s, *, top: float) -> tuple[Float64s, float]:
+    """Integrate from 0 to `top`, for means m and standard deviations s; and say what lies below 0.
 
     Every arm here has m - 5 s <= 0 < m + 5 s, so that an arm of a given spread matters within ten
     of its standard deviations from 0: nodes may lie evenly in the logarithm of the distance.
     """
-    top, step = float((m + _REACH * s).max()), 4.0 * float(s.min())
+    least, most = float(s.min()), float(s.max())
+    if least < _FINEST * most:
+        least = _FINEST * most
+        s = np.maximum(s, least)
+    step = 4.0 * least
     end = math.log1p(top / step)
     nodes, weights = _GRIDS[min(math.ceil(end), _MAX_PANELS) - 1 if end > 0.0 else 0]
-    distance = step * np.exp(end * nodes)  # from -step
-    z = (distance - (m + step)[:, None]) / s[:, None]  # (n_arms, n_nodes)
+    distance = np.exp(end * nodes)
+    distance *= step  # from -step: the first is 0
+    z = distance - (m + step)[:, None]  # (n_arms, n_nodes)
+    z /= s[:, None]
     below = ndtr(z)  # never 0: z >= -5
     z *= z
     z *= -0.5
     density = np.exp(z, out=z)
     density /= below
+    product = below.prod(axis=0)  # (n_nodes,)
+    distance *= weights
+    distance *= product
     # (n_arms, n_nodes) @ (n_nodes,) -> (n_arms,), but for a factor that all share
-    won: Float64s = density @ (below.prod(axis=0) * (weights * distance)) / s
-    return won
+    won: Float64s = density @ distance
+    won /= s
+    return won, float(product[0])

@@ -11,8 +11,9 @@ import numpy as np
 
 from seg1._types import Float64s
 from seg1.errors import InvalidArgumentError, InvalidTypeError
+from seg1.offers import Arms
 
-__all__ = ["ContextSchema"]
+__all__ = ["ContextSchema", "arm_features"]
 
 
 class _Field(NamedTuple):
@@ -165,6 +166,30 @@ class ContextSchema:
             else:
                 raise InvalidTypeError(f"context[{key!r}] must be a str, got {_kind(value)}")
         return np.array(row)
+
+
+def arm_features(context: Float64s, affinity: Float64s, arms: Arms) -> Float64s:
+    """Lay out what the model sees: the context, and behind it each arm's own affinity.
+
+    Parameters
+    ----------
+    context
+        float64, shape (n_context,).
+    affinity
+        Of the customer to each offer, float64, shape (n_offers,); empty without a recommender.
+    arms
+        The arms.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_context,) without affinities, else (n_arms, n_context + 1)
+    """
+    if not len(affinity):
+        return context
+    rows = np.empty((len(arms), len(context) + 1))
+    rows[:, :-1] = context
+    rows[:, -1] = np.where(arms.offer_index >= 0, affinity[arms.offer_index], 0.0)
+    return rows
 
 
 def _number(value: object, key: str) -> float:

@@ -77,7 +77,7 @@ class ThompsonSampling:
 
     def probabilities(self, mean: Float64s, sd: Float64s, *, eligible: Bools) -> Float64s:
         """Give the probability that each eligible arm is the best one; see `Explorer`."""
-        if eligible.all():
+        if np.count_nonzero(eligible) == len(eligible):  # quicker than all()
             return best_probabilities(mean, self.scale * sd)
         chances = np.zeros(len(mean))
         chances[eligible] = best_probabilities(mean[eligible], self.scale * sd[eligible])

@@ -50,10 +50,10 @@ class Floor:
 
     def under(self, probabilities: Float64s, *, eligible: Bools) -> Float64s:
         """Lift probabilities, shape (n_arms,), to the floor; they sum to 1 again."""
-        even = self.even if eligible.all() else _spread(self.offer_of, eligible)
-        lifted = (1.0 - self.share) * probabilities
-        lifted += self.share * even
-        lifted /= lifted.sum()
+        is_all = np.count_nonzero(eligible) == len(eligible)  # quicker than all()
+        lifted = self.share * (self.even if is_all else _spread(self.offer_of, eligible))
+        lifted += (1.0 - self.share) * probabilities
+        lifted /= float(lifted.sum())
         return lifted
 
 

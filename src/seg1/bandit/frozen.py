@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from seg1._types import Bools, Float64s
+from seg1.bandit.context import arm_features
 from seg1.bandit.posterior import PosteriorState
 from seg1.bandit.scoring import Scoring
 from seg1.errors import InvalidArgumentError
@@ -24,7 +25,12 @@ class PolicyStates(Protocol):
 
     @property
     def context(self) -> Float64s:
-        """The vectors the model saw, shape (n_rows, n_features), or with n_arms between them."""
+        """The vector of each context, shape (n_rows, n_features)."""
+        ...
+
+    @property
+    def affinity(self) -> Float64s:
+        """The customer's affinity to each offer, shape (n_rows, n_offers); or (n_rows, 0)."""
         ...
 
     @property
@@ -37,7 +43,7 @@ class PolicyStates(Protocol):
 class FrozenPolicy:
     """A fixed policy: called with moments, it gives the probability of every arm at each.
 
-    Made by `OfferSelector.frozen`.
+    Made by `OfferSelector.frozen`, or by `Personalizer.frozen`.
 
     Attributes
     ----------
@@ -52,8 +58,8 @@ class FrozenPolicy:
     >>> selector = OfferSelector([Offer("tea")], goal=Goal.response())
     >>> policy = selector.frozen()
     >>> states = SimpleNamespace(
-    ...     arms=selector.arms, context=np.ones((2, 1)), eligible=np.array([[1, 1], [0, 1]], bool)
-    ... )
+    ...     arms=selector.arms, context=np.ones((2, 1)), affinity=np.ones((2, 0)),
+    ...     eligible=np.array([[1, 1], [0, 1]], bool))
     >>> policy(states).round(2).tolist()
     [[0.5, 0.5], [0.0, 1.0]]
     """
@@ -80,7 +86,7 @@ class FrozenPolicy:
             )
         probabilities = np.zeros(states.eligible.shape)
         for row in np.flatnonzero(states.eligible.any(axis=1)):
-            belief = self._state.belief(states.context[row])
-            scored = self._scoring.score(belief, eligible=states.eligible[row])
+            x = arm_features(states.context[row], states.affinity[row], self.arms)
+            scored = self._scoring.score(self._state.belief(x), eligible=states.eligible[row])
             probabilities[row] = scored.p
         return probabilities

@@ -269,8 +269,7 @@ class PerOfferState:
         return mean, self._deviation(variance, np.einsum("kf,kf->k", x, x))
 
     def _deviation(self, variance: Float64s, norm: Float64s | float) -> Float64s:
-        np.minimum(variance, self.config.prior_sd**2 * norm, out=variance)
-        np.maximum(variance, 0.0, out=variance)
+        variance.clip(0.0, self.config.prior_sd**2 * norm, out=variance)
         variance *= self._noise
         return np.sqrt(variance, out=variance)
 

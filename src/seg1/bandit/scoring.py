@@ -88,12 +88,11 @@ class Scoring:
         worth, contact_cost = self._priced(unit_price)
         value = worth * answer
         value -= contact_cost
-        value_sd = np.abs(worth)
-        value_sd *= answer_sd
+        value_sd = np.abs(worth) * answer_sd
         explored = self.explorer.probabilities(value, value_sd, eligible=eligible)
         self._check_explored(explored, eligible)
         p = self.floor.under(explored, eligible=eligible)
-        response = answer if self.learns_reward else np.clip(answer, 0.0, 1.0)
+        response = answer if self.learns_reward else answer.clip(0.0, 1.0)
         return ScoredArms(p, explored, response, value, value_sd)
 
     def _priced(self, unit_price: float) -> tuple[Float64s, Float64s]:
@@ -115,7 +114,7 @@ class Scoring:
                 f"eligible must be bool of shape {self.worth.shape}, "
                 f"got {eligible.dtype} of {eligible.shape}"
             )
-        if not eligible.any():
+        if not np.count_nonzero(eligible):  # quicker than any()
             raise InvalidArgumentError("no arm is eligible: there is nothing to choose from")
 
     def _check_explored(self, p: Float64s, eligible: Bools) -> None:
@@ -125,5 +124,5 @@ class Scoring:
         # Negated, so that NaN fails too.
         if not (p.min() >= 0.0 and abs(p.sum() - 1.0) <= _SUM_TOLERANCE):
             raise PluginError(f"{name}.probabilities must be >= 0 and sum to 1")
-        if p[~eligible].any():
+        if np.count_nonzero(p) > np.count_nonzero(p[eligible]):
             raise PluginError(f"{name} gave an arm that is not eligible a probability above 0")

@@ -303,10 +303,17 @@ class OfferSelector:
             with self._lock:
                 self._state.fold(choice.arm, choice.x, learned, at_us=choice.at_us)
 
-    def frozen(self) -> FrozenPolicy:
-        """Give what is known now as a policy that learns no more."""
-        with self._lock:
-            state = self._state.copy()
+    def frozen(self, state: PosteriorState | None = None) -> FrozenPolicy:
+        """Give what is known now as a policy that learns no more.
+
+        Parameters
+        ----------
+        state
+            What was learned elsewhere, as by an engine; None for what this selector has learned.
+        """
+        if state is None:
+            with self._lock:
+                state = self._state.copy()
         return FrozenPolicy(arms=self.arms, _scoring=self._scoring, _state=state)
 
 

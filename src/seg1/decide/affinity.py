@@ -45,8 +45,12 @@ class Affinity:
         return customer in self._known
 
     def of(self, customer: Id, observed: list[Observed]) -> Float64s:
-        """Give a customer's affinity to each offer, float64, shape (n_offers,)."""
-        factor = self._factor(customer, observed)
+        """Give a customer's affinity to each offer, float64, shape (n_offers,).
+
+        Observed events that are not later than the matrix was built at are in it: they count once.
+        """
+        built_us = self._model.interactions.provenance.at_us
+        factor = self._factor(customer, [e for e in observed if e.at_us > built_us])
         if factor is None:
             return np.zeros(len(self._offer_factors))
         # (n_offers, n_factors) @ (n_factors,) -> (n_offers,)

@@ -66,17 +66,18 @@ class Limits:
         allowed, refused
             bool, shape (n_offers,); and rule name to the ids it was the first to refuse.
         """
-        allowed, refused = eligibility.allowed, dict(eligibility.refused)
         rules = [("stock", counters.in_stock())]
         rules += [(budget.name, counters.within(budget)) for budget in self.budgets]
         if customer is not None:
-            nothing = np.zeros_like(allowed)
             rules += [
-                (cap.name, nothing)
+                (cap.name, np.zeros_like(eligibility.allowed))
                 for cap in self.caps
                 if counters.is_capped(customer, cap, at_us=at_us)
             ]
+        allowed, refused = eligibility.allowed, dict(eligibility.refused)
         for name, mask in rules:
+            if mask is None:
+                continue
             newly = allowed & ~mask
             if newly.any():
                 places = np.flatnonzero(newly).tolist()

@@ -98,9 +98,11 @@ class Counters:
         self.offers = offers
         self._place = {_key(offer.id): place for place, offer in enumerate(offers)}
         self._cost = np.array([offer.cost for offer in offers])
-        no_limit = np.iinfo(np.int64).max
-        self._stock = np.array([no_limit if o.stock is None else o.stock for o in offers])
-        self._held = np.zeros(len(offers), dtype=np.int64)  # reserved or used up
+        self._highest_cost = max(offer.cost for offer in offers)
+        # Whole numbers; float64, because their product with the costs is then quick.
+        self._stock = np.array([np.inf if o.stock is None else o.stock for o in offers])
+        self._held = np.zeros(len(offers))  # reserved or used up
+        self._n_out = int(np.count_nonzero(self._stock <= 0))
         self._contacts: dict[Id, list[int]] = {}  # ascending
         most = max((cap.contacts for cap in caps), default=0)
         self._n_remembered = most + _N_SPARE_CONTACTS if most else 0
@@ -117,15 +119,16 @@ class Counters:
         # From the counts: a sum that is added to and taken from drifts.
         return float(self._held @ self._cost)
 
-    def in_stock(self) -> Bools:
-        """Say of each offer whether another acceptance can be served; shape (n_offers,)."""
-        left: Bools = self._held < self._stock
-        return left
+    def in_stock(self) -> Bools | None:
+        """Say of each offer whether another acceptance can be served; None where of all."""
+        return self._held < self._stock if self._n_out else None
 
-    def within(self, budget: Budget) -> Bools:
-        """Say of each offer whether its acceptance would stay within a budget; (n_offers,)."""
-        limit = budget.amount * (1.0 + _ROUNDING)
-        affordable: Bools = (self.spent + self._cost <= limit) | (self._cost == 0.0)
+    def within(self, budget: Budget) -> Bools | None:
+        """Say of each offer whether a budget has room for it; None where of all."""
+        limit, spent = budget.amount * (1.0 + _ROUNDING), self.spent
+        if spent + self._highest_cost <= limit:
+            return None
+        affordable: Bools = (spent + self._cost <= limit) | (self._cost == 0.0)
         return affordable
 
     def is_capped(self, customer: Id, cap: FrequencyCap, *, at_us: int) -> bool:
@@ -176,7 +179,9 @@ class Counters:
     def _hold(self, row: Decided, n: int) -> None:
         place = self._place.get(_key(row.offer))
         if place is not None:  # an offer of an earlier catalogue has no place any more
+            was_out = self._held[place] >= self._stock[place]
             self._held[place] += n
+            self._n_out += int(self._held[place] >= self._stock[place]) - int(was_out)
 
 
 def _key(offer_id: Id | None) -> tuple[type, Id | None]:

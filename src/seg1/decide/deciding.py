@@ -9,6 +9,7 @@ import numpy as np
 
 from seg1._types import Bools, Float64s, Id
 from seg1.bandit import OfferSelector
+from seg1.bandit.context import arm_features
 from seg1.consent import Permits
 from seg1.decide.choosing import Chosen, Limits, choose_arm, choose_control, choose_fallback
 from seg1.decide.core import BIT, Core, has_lost, may_decide, why_not
@@ -23,9 +24,8 @@ from seg1.decide.eligibility import (
 )
 from seg1.decide.holdout import Holdout
 from seg1.decide.rows import Inputs, check_owner, decided_row, show, show_stored
-from seg1.decide.state import arm_features
 from seg1.journal import Decided
-from seg1.offers import Catalogue, Placement
+from seg1.offers import Catalogue
 
 if TYPE_CHECKING:
     from seg1.decide.affinity import Affinity
@@ -70,13 +70,17 @@ class Deciding:
         self.model = ""
         self._core = core
         self._offers = selector.arms.offers
-        self._placements = {placement.id: placement for placement in catalogue.placements}
+        self._catalogue = catalogue
         self._policy = selector.version
         self._limits = limits
         self._static = StaticRules(self._offers)
         has_audience = any(offer.audience is not None for offer in self._offers)
         self._personal: tuple[OfferFilter, ...] = (
             (AudienceFilter(), *filters) if has_audience else tuple(filters)
+        )
+        self._impersonal: tuple[OfferFilter, ...] = (
+            ImpersonalFilter(),
+            *(f for f in filters if getattr(f, "impersonal", False) is True),
         )
         self._holdout = holdout
 
@@ -177,15 +181,11 @@ class Deciding:
             chosen,
             decision_id=decision_id,
             selector=self.selector,
-            placement=self._placement(request.placement),
+            placement=self._catalogue.placement(request.placement),
             inputs=inputs,
         )
         self._core.append(row)
         return row
-
-    def _placement(self, placement_id: str) -> Placement:
-        # One that is not declared has the defaults.
-        return self._placements.get(placement_id) or Placement(placement_id)
 
     def _release(
         self,
@@ -211,7 +211,10 @@ class Deciding:
         """Decide without anything personal: no context, no history, no rule about the person."""
         request = replace(request, context=_NOTHING)
         eligibility = eligible_offers(
-            request, self._offers, (ImpersonalFilter(),), start=self._static.of(request)
+            replace(request, customer=""),
+            self._offers,
+            self._impersonal,
+            start=self._static.of(request),
         )
         nothing = np.zeros(0)
         with self._core.lock:

@@ -51,18 +51,20 @@ class Request:
 class OfferFilter(Protocol):
     """A rule of the service's own; nothing of seg1 needs importing to write one.
 
-    A filter that raises refuses all offers. The fallback asks none: a request names a customer.
+    A filter that raises refuses all offers. The fallback, for whom nothing personal may be read,
+    asks only those with ``impersonal = True``, with an empty context and "" for the customer.
 
     Examples
     --------
     >>> import numpy as np
     >>> class NoAlcoholBeforeNoon:
     ...     name = "no alcohol before noon"
+    ...     impersonal = True
     ...
     ...     def allow(self, request, offers):
-    ...         is_late = request.context.get("hour", 0) >= 12
+    ...         is_late = request.at_us // 3_600_000_000 % 24 >= 12
     ...         return np.array([is_late or offer.group != "alcohol" for offer in offers])
-    >>> request = Request(customer=7, placement="app", at_us=0, context={"hour": 9})
+    >>> request = Request(customer=7, placement="app", at_us=9 * 3_600_000_000)
     >>> NoAlcoholBeforeNoon().allow(request, [Offer("tea"), Offer("wine", group="alcohol")])
     array([ True, False])
     """

@@ -10,7 +10,7 @@ from typing import Self
 
 from seg1._checks import check_at_least, to_us
 from seg1._types import At, Id
-from seg1.bandit import OfferSelector
+from seg1.bandit import FrozenPolicy, OfferSelector
 from seg1.consent import ConsentDoor
 from seg1.consent.policy import check_consent
 from seg1.decide.affinity import Affinity
@@ -354,6 +354,11 @@ class Personalizer:
         with self._core.lock:
             self._core.append(row)
             self._deciding.affinity, self._deciding.model = affinity, row.version
+
+    def frozen(self) -> FrozenPolicy:
+        """Give what the engine knows now as a policy that learns no more, for `measure.value`."""
+        with self._core.lock:
+            return self._selector.frozen(self._core.state.posterior.copy())
 
     @property
     def n_refused(self) -> int:

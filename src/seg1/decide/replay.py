@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from seg1.bandit import OfferSelector
-from seg1.decide.state import State, arm_features
+from seg1.bandit.context import arm_features
+from seg1.decide.state import State
 from seg1.journal import Decided, Journal
 
 __all__ = ["Replayed", "replay"]

@@ -7,6 +7,7 @@ import numpy as np
 
 from seg1._types import Float64s, Id
 from seg1.bandit import OfferSelector
+from seg1.bandit.context import arm_features
 from seg1.decide.counters import Counters, FrequencyCap
 from seg1.journal import (
     Answered,
@@ -20,7 +21,7 @@ from seg1.journal import (
 )  # fmt: skip
 from seg1.offers import Arms
 
-__all__ = ["State", "arm_features"]
+__all__ = ["State"]
 
 _N_OBSERVED: Final = 256
 
@@ -143,27 +144,3 @@ def _features(row: Decided, arms: Arms) -> Float64s:
     context = np.frombuffer(row.context, dtype="<f8")
     affinity = np.frombuffer(row.affinity, dtype="<f8")
     return arm_features(context, affinity, arms)[row.arm] if len(affinity) else context
-
-
-def arm_features(context: Float64s, affinity: Float64s, arms: Arms) -> Float64s:
-    """Lay out what the model sees: the context, and behind it each arm's own affinity.
-
-    Parameters
-    ----------
-    context
-        float64, shape (n_context,).
-    affinity
-        Of the customer to each offer, float64, shape (n_offers,); empty without a recommender.
-    arms
-        The arms.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_context,) without affinities, else (n_arms, n_context + 1)
-    """
-    if not len(affinity):
-        return context
-    rows = np.empty((len(arms), len(context) + 1))
-    rows[:, :-1] = context
-    rows[:, -1] = np.where(arms.offer_index >= 0, affinity[arms.offer_index], 0.0)
-    return rows

@@ -134,7 +134,7 @@ _TYPES: Final = {
 }
 _SCHEMA: Final = f"""
 create table if not exists journal (
-    seq integer primary key autoincrement,
+    seq integer primary key,
     {", ".join(f'"{name}" {_TYPES.get(name, "")}' for name in COLUMNS)}
 );
 create index if not exists journal_decision on journal (decision_id) where kind = 'decided';
@@ -158,7 +158,8 @@ create index if not exists journal_answers on journal (decision_id, kind)
 """  # noqa: S608  # made of our own column names
 _TABLE: Final = "pragma table_info(journal)"
 _NAMES: Final = ", ".join(f'"{name}"' for name in COLUMNS)
-_INSERT: Final = f"insert into journal ({_NAMES}) values ({', '.join('?' * len(COLUMNS))})"  # noqa: S608  # as above
+_INSERT: Final = f"insert into journal (seq, {_NAMES}) values (?{', ?' * len(COLUMNS)})"  # noqa: S608  # as above
+_LAST: Final = "select coalesce(max(seq), 0) from journal"
 _READ: Final = f"select seq, {_NAMES} from journal where seq > ? order by seq limit ?"  # noqa: S608  # as above
 _FIND: Final = (
     f"select {_NAMES} from journal where decision_id = ? and kind = 'decided' "  # noqa: S608  # as above
@@ -181,7 +182,8 @@ class SqliteJournal:
 
     Every append is a transaction of its own: when it returns, the row survives the death of the
     process (write-ahead log, ``synchronous=NORMAL``; ask for FULL to survive a loss of power).
-    The view ``decisions`` can be read with plain SQL.
+    The view ``decisions`` can be read with plain SQL, by other processes too; but one process
+    writes: of two, the second to append is refused.
 
     Parameters
     ----------
@@ -245,6 +247,7 @@ class SqliteJournal:
         )
         run("commit")
         self.journal_id = str(run("select name from journal_name").fetchone()[0])
+        self._last = int(run(_LAST).fetchone()[0])
 
     def _check_columns(self) -> None:
         found = [str(name) for _, name, *_ in self._connection.execute(_TABLE)]
@@ -256,8 +259,13 @@ class SqliteJournal:
     def append(self, row: Row) -> int:
         """Write a row in a transaction of its own, and give its number."""
         with self._lock, _typed("write"):
-            seq = self._connection.execute(_INSERT, to_columns(row)).lastrowid
-        return int(seq or 0)
+            self._insert(row)
+            return self._last
+
+    def _insert(self, row: Row) -> None:
+        """Write a row under the next number: so another process that writes too is found out."""
+        self._connection.execute(_INSERT, (self._last + 1, *to_columns(row)))
+        self._last += 1
 
     def read(self, after: int = 0) -> Iterator[tuple[int, Row]]:
         """Read the rows numbered above `after`, a thousand at a time."""
@@ -281,12 +289,14 @@ class SqliteJournal:
         """Remove all rows of a customer, and write the file anew, so that no byte of them stays."""
         with self._lock, _typed("write"):
             self._connection.execute("begin immediate")
+            last = self._last
             try:
                 n_rows = sum(self._connection.execute(s, (customer,)).rowcount for s in _ERASE)
-                self._connection.execute(_INSERT, to_columns(Erased(at_us=at_us, n_rows=n_rows)))
+                self._insert(Erased(at_us=at_us, n_rows=n_rows))
                 self._connection.execute("commit")
             except BaseException:
                 self._connection.execute("rollback")
+                self._last = last
                 raise
             self._overwrite()
         return n_rows
@@ -312,5 +322,10 @@ class SqliteJournal:
 def _typed(verb: str) -> Iterator[None]:
     try:
         yield
+    except sqlite3.IntegrityError:
+        raise JournalError(
+            "cannot write the journal: another process has written to it; one engine writes to a "
+            "journal at a time: close the other, and open this one again"
+        ) from None
     except sqlite3.Error as error:
         raise JournalError(f"cannot {verb} the journal: {type(error).__name__}") from error

@@ -31,17 +31,25 @@ class States:
     arms
         The arms, in the order of the columns of `eligible`.
     context
-        The vector the model saw, float64, shape (n_rows, n_features).
+        The vector of each context, float64, shape (n_rows, n_features).
     eligible
         Whether an arm could be chosen, bool, shape (n_rows, n_arms).
     at_us
         When, microseconds UTC, int64, shape (n_rows,).
+    affinity
+        The customer's affinity to each offer, which the model saw beside the context; float64,
+        shape (n_rows, n_offers), or (n_rows, 0) where no recommender was at work.
     """
 
     arms: Arms
     context: Float64s
     eligible: Bools
     at_us: Int64s
+    affinity: Float64s = field(default_factory=lambda: np.zeros((0, 0)))
+
+    def __post_init__(self) -> None:
+        if not self.affinity.size:
+            object.__setattr__(self, "affinity", np.zeros((len(self), 0)))
 
     def __len__(self) -> int:
         """Count the rows."""
@@ -118,6 +126,8 @@ class DecisionLog:
             raise InvalidArgumentError(f"eligible must have shape ({n_rows}, {n_arms})")
         if self.states.context.ndim != 2 or len(self.states.context) != n_rows:  # noqa: PLR2004  # a table
             raise InvalidArgumentError(f"context must have shape ({n_rows}, n_features)")
+        if self.states.affinity.shape not in ((n_rows, 0), (n_rows, len(self.states.arms.offers))):
+            raise InvalidArgumentError(f"affinity must have shape ({n_rows}, n_offers)")
         for name, dtype in _DTYPES.items():
             column = self.states.at_us if name == "at_us" else getattr(self, name)
             if column.shape != (n_rows,) or column.dtype != dtype:

@@ -105,13 +105,17 @@ def _columns(
     customers = Vocabulary(_customer(row) for row in rows)
     context = np.zeros((len(rows), len(features)))
     eligible = np.zeros((len(rows), len(arms)), dtype=np.bool_)
+    affinity = np.zeros((len(rows), max((len(row.affinity) // 8 for row in decided), default=0)))
     for place, row in enumerate(decided):
         context[place] = np.frombuffer(row.context, dtype="<f8")
+        if row.affinity:
+            affinity[place] = np.frombuffer(row.affinity, dtype="<f8")
         bits = np.frombuffer(row.eligible, dtype=np.uint8)
         eligible[place] = np.unpackbits(bits, count=len(arms))
     states = States(
         arms=arms,
         context=context,
+        affinity=affinity,
         eligible=eligible,
         at_us=np.array([row.at_us for row in decided], dtype=np.int64),
     )

@@ -16,6 +16,8 @@ from seg1.measure.support import NotSupportedError
 
 __all__ = ["Lift", "lift"]
 
+_MOST_SURPRISE = 3.89  # standard deviations: a probability of 1e-4, both sides together
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lift:
@@ -74,10 +76,13 @@ def lift(
     """Compare the reward per decision of treated and held-out customers, by assignment.
 
     Rows that a holdout was drawn for (`holdout_prob` > 0) are used, all of them, whatever was
-    shown. Each group's figure is the sum of its rewards over the number of its decisions. With h
-    the probability of being held out, held-out rows weigh 1 / h and others 1 / (1 - h), so that
-    both groups stand for the same rows where h changed over time; with one h this is the plain
-    mean. The standard error is that of the delta method over customers (Cameron, Miller 2015).
+    shown. Where the share of customers held out cannot be chance (probability below 1e-4 under
+    `holdout_prob`), one group has lost customers on the way, and no lift is told.
+
+    Each group's figure is the sum of its rewards over the number of its decisions. With h the
+    probability of being held out, held-out rows weigh 1 / h and others 1 / (1 - h), so that both
+    groups stand for the same rows where h changed over time; with one h this is the plain mean. The
+    standard error is that of the delta method over customers (Cameron, Miller 2015).
 
     It is a figure per *decision*. It is also what contacts earn per customer only where both groups
     are asked about equally often: compare decisions per customer. And it is what contacts *add*
@@ -100,12 +105,13 @@ def lift(
     -------
     Lift, or with `by` a dict
         From each value of the label, sorted, to its lift. Values with too few customers are not in
-        it, and a warning says how many those are.
+        it, as those with other shares than assigned, and a warning says how many.
 
     Raises
     ------
     NotSupportedError
-        Where a group has too few customers; with `by`, for every value of the label.
+        Where a group has too few customers, or more or fewer than were assigned; with `by`, for
+        every value of the label.
     InvalidArgumentError
         For an argument out of its range, or a label that the log does not have.
 
@@ -145,7 +151,8 @@ def lift(
     if refused:
         warnings.warn(
             f"{len(refused)} of {len(lifts) + len(refused)} values of label {by!r} are left out: "
-            f"fewer than {min_customers} customers treated or held out; join them, or log longer",
+            f"fewer than {min_customers} customers treated or held out, or another share than was "
+            "assigned; join them, or log longer",
             stacklevel=2,
         )
     return lifts
@@ -170,6 +177,7 @@ def _lift(log: DecisionLog, used: Bools, level: float, min_customers: int) -> Li
     n_control = _n_customers(is_control, customers)
     if min(n_treated, n_control) < min_customers:
         raise _too_few(n_treated, n_control, min_customers)
+    _check_share(is_control, held_out, customers)
     treated = _group_mean(reward, ~is_control / (1 - held_out), customers, n_treated)
     control = _group_mean(reward, is_control / held_out, customers, n_control)
     reach = t_quantile(level, n_customers=min(n_treated, n_control))
@@ -198,6 +206,18 @@ def _lift(log: DecisionLog, used: Bools, level: float, min_customers: int) -> Li
 
 def _n_customers(is_member: Bools, customers: Clusters) -> int:
     return int(np.count_nonzero(np.bincount(customers.index[is_member])))
+
+
+def _check_share(is_control: Bools, held_out: Float64s, customers: Clusters) -> None:
+    """Refuse groups whose sizes are not those that were assigned, each customer at first sight."""
+    _, first = np.unique(customers.index, return_index=True)
+    h, n_control = held_out[first], np.count_nonzero(is_control[first])
+    surprise = (abs(n_control - h.sum()) - 0.5) / np.sqrt((h * (1 - h)).sum())
+    if surprise > _MOST_SURPRISE:
+        raise NotSupportedError(
+            f"{n_control} of {len(h)} customers are held out, where {h.sum():.0f} were to be: one "
+            "group has lost customers between the assignment and the log; find out where"
+        )
 
 
 def _group_mean(reward: Float64s, weight: Float64s, customers: Clusters, n: int) -> Ratio:

@@ -4,10 +4,13 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from seg1.offers.offer import Offer, Placement, check_members
 
 __all__ = ["Catalogue"]
+
+_UNDECLARED: Final = Placement("undeclared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +38,17 @@ class Catalogue:
 
     offers: Sequence[Offer]
     placements: Sequence[Placement] = field(default=(), kw_only=True)
+    _declared: dict[str, Placement] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name, kind in (("offers", Offer), ("placements", Placement)):
             object.__setattr__(self, name, check_members(getattr(self, name), kind, name=name))
+        declared = {placement.id: placement for placement in self.placements}
+        object.__setattr__(self, "_declared", declared)
 
     def placement(self, placement_id: str) -> Placement:
-        """Give a placement; one that was not declared has the default windows."""
-        for placement in self.placements:
-            if placement.id == placement_id:
-                return placement
-        return Placement(placement_id)
+        """Give the rules of a placement: the defaults, where it was not declared."""
+        return self._declared.get(placement_id, _UNDECLARED)
 
     @property
     def version(self) -> str:
