@@ -14,7 +14,7 @@ BUILTINS = {
     "NoInteractionsError": ValueError, "BadRowError": ValueError, "InvalidTypeError": TypeError,
     "WrongIdTypeError": TypeError, "PluginError": TypeError, "UnknownIdError": LookupError,
     "MissingColumnError": LookupError, "DamagedError": OSError, "ConsentStoreError": OSError,
-    "JournalError": OSError, "NotSupportedError": ValueError,
+    "JournalError": OSError, "AuditError": OSError, "NotSupportedError": ValueError,
     "MissingExtraError": ImportError, "ForkedFitError": RuntimeError,
 }  # fmt: skip
 

@@ -17,12 +17,14 @@ No message holds a customer id, a feature or a consent string: rows, counts and 
     +-- NotSupportedError (ValueError)         a log cannot carry the figure asked for
     +-- DamagedError (OSError)                 a file or folder is not what was written
     +-- ConsentStoreError (OSError)            the consent store cannot be read or written
+    +-- AuditError (OSError)                   the audit trail is broken or cannot be written
     +-- JournalError (OSError)                 the journal cannot be read or written
     +-- MissingExtraError (ImportError)        an optional dependency is not installed
     +-- ForkedFitError (RuntimeError)          a fit in a forked child would hang
 """
 
 __all__ = [
+    "AuditError",
     "BadRowError",
     "ConsentStoreError",
     "DamagedError",
@@ -132,6 +134,10 @@ class DamagedError(Seg1Error, OSError):
 
 class ConsentStoreError(Seg1Error, OSError):
     """The consent store cannot be opened, read or written."""
+
+
+class AuditError(Seg1Error, OSError):
+    """The audit trail cannot be opened, read or written, or its chain is broken."""
 
 
 class JournalError(Seg1Error, OSError):
