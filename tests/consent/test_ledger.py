@@ -366,7 +366,7 @@ REFUSED: list[tuple[Call, type[Exception], str]] = [
     (
         lambda led: led.record([ConsentEvent("canary", "p", GRANTED, 0)]),
         InvalidArgumentError,
-        "kind must be one of grant, withdraw",
+        "kind must be one of grant, renew, withdraw",
     ),
     (
         lambda led: led.record(

@@ -261,7 +261,7 @@ def test_a_withdrawal_through_the_policy_reaches_every_ledger_once() -> None:
 
 
 def test_a_policy_without_a_ledger_says_where_to_withdraw() -> None:
-    consent = Consent({("offers", "decide"): all_of(ConsentLedger())})
+    consent = Consent({("offers", "decide"): all_of(ById())})
 
     with pytest.raises(InvalidTypeError, match="record it in its source"):
         consent.withdraw("ana", at=0)

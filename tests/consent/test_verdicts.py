@@ -92,7 +92,9 @@ def test_numbers_of_reasons_stay() -> None:
     assert {reason.name: reason.value for reason in Reason} == {
         "NOT_ASKED": 0, "GRANTED": 1, "NO_RECORD": 2, "WITHDRAWN": 3, "NOT_YET_VALID": 4,
         "EXPIRED": 5, "FILTER_FAILED": 6, "NO_POLICY": 7, "NEGATED": 8, "BY_FILTER": 9,
-        "NOT_NEEDED": 10, "OWN_RIGHT": 11,
+        "NOT_NEEDED": 10, "OWN_RIGHT": 11, "OBJECTED": 12, "RESTRICTED": 13, "UNDER_AGE": 14,
+        "OPTED_OUT": 15, "AUTOMATED_OPT_OUT": 16, "TOO_OLD": 17, "AGE_UNKNOWN": 18,
+        "MALFORMED": 19, "NO_ANSWER_IN_TIME": 20,
     }  # fmt: skip
 
 

@@ -3,7 +3,9 @@
 from seg1.consent.filters import ConsentFilter, all_of, any_of, not_
 from seg1.consent.ledger import ConsentLedger
 from seg1.consent.policy import STAGES, Consent, ConsentDoor, ConsentNotNeeded, Permits
-from seg1.consent.store import ConsentEvent, ConsentStore, MemoryStore, SqliteStore
+from seg1.consent.said import ConsentEvent
+from seg1.consent.snapshot import LedgerSnapshot
+from seg1.consent.store import ConsentStore, MemoryStore, SqliteStore
 from seg1.consent.verdicts import Ask, Customers, Reason, Verdict, Verdicts
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "ConsentNotNeeded",
     "ConsentStore",
     "Customers",
+    "LedgerSnapshot",
     "MemoryStore",
     "Permits",
     "Reason",

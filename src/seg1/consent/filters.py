@@ -5,11 +5,9 @@ UNKNOWN and no negation around it can open anything.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
-
-import numpy as np
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from seg1._types import Int8s
 from seg1.consent.verdicts import (
@@ -21,17 +19,41 @@ from seg1.consent.verdicts import (
     as_verdicts,
     join,
     meet,
+    negate,
 )
 from seg1.errors import EmptyCompositionError, InvalidTypeError, PluginError
 
-__all__ = ["ConsentFilter", "all_of", "any_of", "guarded_check", "not_"]
+__all__ = [
+    "Composed",
+    "ConsentFilter",
+    "all_of",
+    "any_of",
+    "check_filters",
+    "guarded_check",
+    "name_of",
+    "not_",
+]
 
 log = logging.getLogger(__name__)
+
+Word: TypeAlias = Literal["all_of", "any_of", "not_"]
 
 
 @runtime_checkable
 class ConsentFilter(Protocol):
     """A source of consent. Nothing of seg1 needs importing to write one.
+
+    Three more members are looked for, and may be missing:
+
+    ``ask_one(customer, ask)`` answers for one customer, with a `Verdict` or an int 1, 0 or -1: the
+    same as ``check`` would. Decisions about one customer are made faster with it.
+
+    ``depends_on`` names the words of the question on which the answer depends, beside customer and
+    moment, as a tuple or set of "purpose" and "stage". What is asked at several purposes or stages
+    is then asked once where the answer is the same. Without it: both.
+
+    ``may_veto = True`` says that among its refusals are vetoes (see `Consent`): where it fails,
+    nothing beside it in a tree opens anything either.
 
     Examples
     --------
@@ -71,16 +93,17 @@ def guarded_check(consent_filter: ConsentFilter, customers: Customers, ask: Ask)
     except Exception as error:  # noqa: BLE001  # fail closed: a plug-in may raise anything
         log.warning(
             "consent filter %s failed (%s): %d customers read as unknown",
-            _name_of(consent_filter),
+            name_of(consent_filter),
             error if isinstance(error, PluginError) else type(error).__name__,
             n,
         )
         return Verdicts.uniform(UNKNOWN, Reason.FILTER_FAILED, n=n)
 
 
-def _name_of(consent_filter: ConsentFilter) -> str:
+def name_of(consent_filter: object) -> str:
+    """Name a filter for a log line, even one whose name fails."""
     try:
-        return str(consent_filter.name)
+        return str(consent_filter.name)  # type: ignore[attr-defined]  # what it lacks is caught
     except Exception:  # noqa: BLE001  # a failing name must not break the guard
         return type(consent_filter).__name__
 
@@ -101,7 +124,7 @@ def all_of(*filters: ConsentFilter) -> ConsentFilter:
     >>> all_of(ConsentLedger(), ConsentLedger()).name
     'all_of(ledger, ledger)'
     """
-    return _compose("all_of", filters, meet)
+    return _compose("all_of", filters)
 
 
 def any_of(*filters: ConsentFilter) -> ConsentFilter:
@@ -116,7 +139,7 @@ def any_of(*filters: ConsentFilter) -> ConsentFilter:
         ...
     seg1.errors.EmptyCompositionError: any_of needs at least one filter
     """
-    return _compose("any_of", filters, join)
+    return _compose("any_of", filters)
 
 
 def not_(consent_filter: ConsentFilter) -> ConsentFilter:
@@ -128,20 +151,18 @@ def not_(consent_filter: ConsentFilter) -> ConsentFilter:
     >>> not_(ConsentLedger()).name
     'not_(ledger)'
     """
-    _check_filters("not_", (consent_filter,))
-    return _Not(consent_filter)
+    return _compose("not_", (consent_filter,))
 
 
-def _compose(
-    word: str, filters: tuple[ConsentFilter, ...], fold: Callable[[Sequence[Verdicts]], Verdicts]
-) -> ConsentFilter:
-    _check_filters(word, filters)
+def _compose(word: Word, filters: tuple[ConsentFilter, ...]) -> ConsentFilter:
+    check_filters(word, filters)
     if not filters:
         raise EmptyCompositionError(f"{word} needs at least one filter")
-    return _Composed(f"{word}({', '.join(f.name for f in filters)})", filters, fold)
+    return Composed(f"{word}({', '.join(f.name for f in filters)})", filters, word)
 
 
-def _check_filters(word: str, filters: tuple[ConsentFilter, ...]) -> None:
+def check_filters(word: str, filters: Iterable[ConsentFilter]) -> None:
+    """Refuse what is no filter, naming the word that was given it."""
     for member in filters:
         is_class = isinstance(member, type)
         if is_class or not isinstance(member, ConsentFilter) or not isinstance(member.name, str):
@@ -156,24 +177,16 @@ def _class_name(member: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Composed:
+class Composed:
+    """Filters under one word. `Consent` looks through it and asks every filter in it once."""
+
     name: str
     filters: tuple[ConsentFilter, ...]
-    fold: Callable[[Sequence[Verdicts]], Verdicts]
+    word: Word
 
     def check(self, customers: Customers, ask: Ask) -> Verdicts:
-        return self.fold([guarded_check(member, customers, ask) for member in self.filters])
-
-
-@dataclass(frozen=True, slots=True)
-class _Not:
-    inner: ConsentFilter
-
-    @property
-    def name(self) -> str:
-        return f"not_({self.inner.name})"
-
-    def check(self, customers: Customers, ask: Ask) -> Verdicts:
-        inner = guarded_check(self.inner, customers, ask)
-        reasons = np.where(inner.values == UNKNOWN, inner.reasons, Reason.NEGATED)
-        return Verdicts(-inner.values, reasons.astype(np.int8), inner.epoch)
+        """Fold what the filters answer."""
+        answers = [guarded_check(member, customers, ask) for member in self.filters]
+        if self.word == "not_":
+            return negate(answers[0])
+        return meet(answers) if self.word == "all_of" else join(answers)

@@ -2,62 +2,26 @@
 
 import logging
 import threading
-from bisect import bisect_right
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from typing import Self
 
-import numpy as np
-
-from seg1._checks import check_choice, to_us
+from seg1._checks import to_us
 from seg1._types import At, Id
-from seg1.consent.store import ConsentEvent, ConsentStore, MemoryStore, SqliteStore
-from seg1.consent.verdicts import (
-    ALLOW,
-    DENY,
-    UNKNOWN,
-    Ask,
-    Customers,
-    Reason,
-    Verdict,
-    Verdicts,
-)
+from seg1.consent.codes import verdict_of, verdicts_of
+from seg1.consent.columns import Columns
+from seg1.consent.said import EVERYTHING, ConsentEvent, EventKind, checked_event
+from seg1.consent.snapshot import LedgerSnapshot
+from seg1.consent.standing import Asked, Standing
+from seg1.consent.store import ConsentStore, MemoryStore, SqliteStore
+from seg1.consent.verdicts import Ask, Customers, Verdict, Verdicts
+from seg1.consent.words import GRANT
 from seg1.errors import InvalidArgumentError, InvalidTypeError, WrongIdTypeError
-from seg1.events.vocabulary import MAX_ID_BYTES, as_id, id_problem, plain_id
+from seg1.events.vocabulary import as_id
 
 __all__ = ["ConsentLedger"]
 
 log = logging.getLogger(__name__)
-
-_EVERYTHING = "*"
-_NO_RECORD = Verdict(UNKNOWN, Reason.NO_RECORD)
-
-
-@dataclass(frozen=True, slots=True)
-class _Word:
-    """All that was said about one purpose at one moment, folded: deny wins, grants intersect."""
-
-    at_us: int
-    is_grant: bool
-    from_us: int
-    until_us: int
-
-    def and_(self, other: "_Word") -> "_Word":
-        if not (self.is_grant and other.is_grant):
-            return _Word(self.at_us, is_grant=False, from_us=0, until_us=0)
-        from_us = max(self.from_us, other.from_us)
-        until_us = min(self.until_us, other.until_us)
-        return _Word(self.at_us, is_grant=True, from_us=from_us, until_us=until_us)
-
-    def verdict(self, at_us: int) -> Verdict:
-        if not self.is_grant:
-            return Verdict(DENY, Reason.WITHDRAWN)
-        if at_us >= self.until_us:
-            return Verdict(UNKNOWN, Reason.EXPIRED)
-        if at_us < self.from_us:
-            return Verdict(UNKNOWN, Reason.NOT_YET_VALID)
-        return Verdict(ALLOW, Reason.GRANTED)
 
 
 class ConsentLedger:
@@ -95,6 +59,9 @@ class ConsentLedger:
     'withdrawn'
     """
 
+    may_veto = True
+    """Objections and restrictions: see `Consent`."""
+
     def __init__(self, store: str | PathLike[str] | ConsentStore | None = None) -> None:
         if store is None:
             store = MemoryStore()
@@ -106,11 +73,10 @@ class ConsentLedger:
             )
         self._store: ConsentStore = store
         self._lock = threading.RLock()
-        self._words: dict[tuple[Id, str], list[_Word]] = {}
-        self._purposes: set[str] = set()
+        self._standing = Standing()
+        self._columns = Columns(self._standing, self._lock)
         self._last_seq = 0
         self._version = -1
-        self._epoch = 0
         self._catch_up()
 
     @property
@@ -121,10 +87,17 @@ class ConsentLedger:
     @property
     def epoch(self) -> int:
         """How many events have changed the state so far."""
-        return self._epoch
+        return self._standing.epoch
 
     def __repr__(self) -> str:
-        return f"ConsentLedger({len(self._words)} customer purposes, epoch {self._epoch})"
+        n_chains = sum(map(len, self._standing.words.values()))
+        return f"ConsentLedger({n_chains} customer purposes, epoch {self.epoch})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def grant(
         self,
@@ -134,6 +107,7 @@ class ConsentLedger:
         at: At,
         until: At,
         from_: At | None = None,
+        renews: bool = False,
     ) -> None:
         """Record that a customer permits purposes.
 
@@ -149,6 +123,8 @@ class ConsentLedger:
             First moment at which it is no longer valid. There is no grant for ever.
         from_
             First moment at which it is valid; `at` where not given.
+        renews
+            Say in the history that it renews a grant. The rule is the same.
 
         Raises
         ------
@@ -159,9 +135,9 @@ class ConsentLedger:
         """
         at_us, until_us = to_us(at), to_us(until, name="until")
         from_us = at_us if from_ is None else to_us(from_, name="from_")
-        who = as_id(customer)
+        who, kind = as_id(customer), "renew" if renews else "grant"
         self.record(
-            ConsentEvent(who, purpose, "grant", at_us, from_us, until_us)
+            ConsentEvent(who, purpose, kind, at_us, from_us, until_us)  # type: ignore[arg-type]  # one of two kinds
             for purpose in _several(purposes)
         )
 
@@ -188,18 +164,66 @@ class ConsentLedger:
         ConsentStoreError
             Where it could not be kept, or not be read again.
         """
-        who, at_us = as_id(customer), to_us(at)
-        named = [_EVERYTHING] if purposes is None else _several(purposes)
-        self.record(ConsentEvent(who, purpose, "withdraw", at_us) for purpose in named)
-        with self._lock:
-            affected = self._purposes if purposes is None else named
-            words = [self._words[who, p][-1] for p in affected if (who, p) in self._words]
-        is_newest = not any(word.is_grant and word.at_us > at_us for word in words)
-        if not is_newest:
-            log.warning(
-                "a withdrawal was recorded with a time before a grant that it leaves standing"
-            )
-        return is_newest
+        return self._refuse("withdraw", customer, purposes, at=at)
+
+    def object(self, customer: Id, purposes: Iterable[str] | None = None, *, at: At) -> bool:
+        """Record that a customer objects to purposes (GDPR, article 21).
+
+        A veto: no tree of filters around the ledger opens what is objected to. Only a grant of the
+        purpose that is said strictly later lifts it; a withdrawal or an end does not.
+
+        Parameters, results and errors are those of `withdraw`.
+
+        Examples
+        --------
+        >>> ledger = ConsentLedger()
+        >>> ledger.object("ana", ["offers"], at=5)
+        True
+        >>> ledger.ask("ana", "offers", at=5).reason.words
+        'objected'
+        """
+        return self._refuse("object", customer, purposes, at=at)
+
+    def expire(self, customer: Id, purposes: Iterable[str] | None = None, *, at: At) -> bool:
+        """Record that grants end, without the customer having refused: they read as expired.
+
+        Parameters, results and errors are those of `withdraw`. What was refused stays refused.
+        """
+        return self._refuse("expire", customer, purposes, at=at)
+
+    def restrict(self, customer: Id, *, at: At) -> None:
+        """Record that no data of a customer may be used, whatever the purpose (GDPR, article 18).
+
+        A veto, until `unrestrict` lifts it; of both at the same microsecond the restriction holds.
+        No grant lifts it.
+        """
+        self._mark("restrict", customer, at=at)
+
+    def unrestrict(self, customer: Id, *, at: At) -> None:
+        """Record that a restriction is lifted: what was said of the purposes holds again."""
+        self._mark("unrestrict", customer, at=at)
+
+    def opt_out(self, customer: Id, *, at: At) -> None:
+        """Record that a customer wants no automated decisions (GDPR, article 22).
+
+        A veto for the stage *decide* alone, until `opt_in` lifts it. No grant lifts it.
+
+        Examples
+        --------
+        >>> from seg1 import Consent
+        >>> ledger = ConsentLedger()
+        >>> ledger.grant("ana", ["offers"], at=0, until=9)
+        >>> ledger.opt_out("ana", at=1)
+        >>> consent = Consent.for_purposes(ledger, train="a", decide="offers", measure="b")
+        >>> permits = consent.ask("ana", at=5)
+        >>> permits.allows("candidates"), permits.reason("decide").words
+        (True, 'automated opt out')
+        """
+        self._mark("opt_out", customer, at=at)
+
+    def opt_in(self, customer: Id, *, at: At) -> None:
+        """Record that a customer accepts automated decisions again."""
+        self._mark("opt_in", customer, at=at)
 
     def record(self, events: Iterable[ConsentEvent]) -> None:
         """Record many events in one write, all or none, as when another system's are taken over.
@@ -224,7 +248,7 @@ class ConsentLedger:
         >>> ledger.ask("ana", "offers", at=5).allowed
         True
         """
-        checked = [_checked(event) for event in events]
+        checked = [checked_event(event) for event in events]
         with self._lock:
             self._check_kind({type(event.customer) for event in checked})
             self._store.append(checked)
@@ -232,44 +256,88 @@ class ConsentLedger:
 
     def ask(self, customer: Id, purpose: str, *, at: At) -> Verdict:
         """Answer for one customer and purpose, as of a moment."""
-        at_us = to_us(at)
-        with self._lock:
-            self._catch_up()
-            return self._verdict(as_id(customer), purpose, at_us)
+        (code,), _ = self.read(as_id(customer), [(purpose, False)], to_us(at))
+        return verdict_of(code)
 
     def check(self, customers: Customers, ask: Ask) -> Verdicts:
         """Answer for many customers: the contract of a `ConsentFilter`."""
+        self._look()
+        epoch = self.epoch  # taken first: what is folded meanwhile may be heard, and moves it
+        return verdicts_of(self._columns.codes(customers, ask), epoch=epoch)
+
+    def read(self, customer: Id, asked: Sequence[Asked], at_us: int) -> tuple[tuple[int, ...], int]:
+        """Answer for one customer and several purposes, in codes; with the epoch, taken first.
+
+        One look for all: how `Consent.ask` reads a ledger.
+        """
+        if self._store.version() != self._version:
+            self._look()
+        epoch = self._standing.epoch
+        return self._standing.codes(customer, asked, at_us), epoch
+
+    def snapshot(self) -> LedgerSnapshot:
+        """Keep what stands now as a filter that no later word changes.
+
+        Examples
+        --------
+        >>> ledger = ConsentLedger()
+        >>> ledger.grant("ana", ["offers"], at=0, until=9)
+        >>> kept = ledger.snapshot()
+        >>> ledger.withdraw("ana", at=1)
+        True
+        >>> kept.ask("ana", "offers", at=5).allowed, ledger.ask("ana", "offers", at=5).allowed
+        (True, False)
+        """
         with self._lock:
             self._catch_up()
-            answers = [self._verdict(i, ask.purpose, ask.at_us) for i in customers.ids()]
-            epoch = self._epoch
-        values = np.fromiter((a.value for a in answers), np.int8, count=len(answers))
-        reasons = np.fromiter((a.reason for a in answers), np.int8, count=len(answers))
-        return Verdicts(values, reasons, epoch)
+            return LedgerSnapshot(self._standing.copy())
 
     def history(self, customer: Id) -> list[ConsentEvent]:
         """List all that was recorded of one customer, in the order of recording."""
         wanted = as_id(customer)
-        return [event for _, event in self._store.read(0) if _same(event.customer, wanted)]
+        of_one = getattr(self._store, "history", None)
+        if of_one is not None:
+            return list(of_one(wanted))
+        events = (event for _, event in self._store.read(0))
+        return [e for e in events if type(e.customer) is type(wanted) and e.customer == wanted]
 
     def close(self) -> None:
         """Close the store. A ledger on a file then answers nothing any more."""
         self._store.close()
 
-    def __enter__(self) -> Self:
-        return self
+    def _refuse(
+        self, kind: EventKind, customer: Id, purposes: Iterable[str] | None, *, at: At
+    ) -> bool:
+        """Record a refusal; say whether it is the newest word."""
+        who, at_us = as_id(customer), to_us(at)
+        named = [EVERYTHING] if purposes is None else _several(purposes)
+        self.record(ConsentEvent(who, purpose, kind, at_us) for purpose in named)
+        with self._lock:
+            affected = self._standing.words if purposes is None else named
+            words = [self._standing.chain(who, purpose) for purpose in affected]
+        is_newest = not any(w is not None and w.rank == GRANT and w.at_us > at_us for w in words)
+        if not is_newest:
+            log.warning(
+                "a withdrawal was recorded with a time before a grant that it leaves standing"
+            )
+        return is_newest
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def _mark(self, kind: EventKind, customer: Id, *, at: At) -> None:
+        self.record([ConsentEvent(as_id(customer), EVERYTHING, kind, to_us(at))])
 
     def _check_kind(self, asked: set[type]) -> None:
         """Refuse a second kind of id: 5 and "5" are two customers, and one of them a mistake."""
-        known = type(next(iter(self._words))[0]) if self._words else None
+        known = self._standing.kind
         if len(asked | ({known} if known else set())) > 1:
             raise WrongIdTypeError(
                 "this ledger holds str ids and was given int ids, or the reverse; use one kind, "
                 "for example with str(id)"
             )
+
+    def _look(self) -> None:
+        """Hear what was said up to now."""
+        with self._lock:
+            self._catch_up()
 
     def _catch_up(self) -> None:
         """Fold what was appended since, by this process or another."""
@@ -277,41 +345,11 @@ class ConsentLedger:
         if version == self._version:
             return
         for seq, event in self._store.read(self._last_seq):
-            self._fold(event)
+            changed = self._standing.fold(event)
+            if changed:
+                self._columns.tell(event.customer, changed)
             self._last_seq = seq  # afterwards: an event that cannot be folded is never passed over
         self._version = version
-
-    def _fold(self, event: ConsentEvent) -> None:
-        words = self._words.setdefault((event.customer, event.purpose), [])
-        self._purposes.add(event.purpose)
-        # A grant of everything is not ours, whoever wrote it: it counts as a withdrawal.
-        is_grant = event.kind == "grant" and event.purpose != _EVERYTHING
-        new = _Word(event.at_us, is_grant, event.from_us, event.until_us)
-        place = bisect_right(words, event.at_us, key=_said_at)
-        if place and words[place - 1].at_us == event.at_us:
-            folded = words[place - 1].and_(new)
-            if folded == words[place - 1]:
-                return  # said before: a repetition changes nothing, not even the epoch
-            words[place - 1] = folded
-        else:
-            words.insert(place, new)
-        self._epoch += 1
-
-    def _verdict(self, customer: Id, purpose: str, at_us: int) -> Verdict:
-        word = self._newest(customer, purpose, at_us)
-        general = self._newest(customer, _EVERYTHING, at_us)
-        if general is not None and (word is None or word.at_us <= general.at_us):
-            word = general
-        return _NO_RECORD if word is None else word.verdict(at_us)
-
-    def _newest(self, customer: Id, purpose: str, at_us: int) -> _Word | None:
-        words = self._words.get((customer, purpose))
-        if not words:
-            return None
-        if words[-1].at_us <= at_us:
-            return words[-1]
-        place = bisect_right(words, at_us, key=_said_at)
-        return words[place - 1] if place else None
 
 
 def _several(purposes: Iterable[str]) -> list[str]:
@@ -323,32 +361,3 @@ def _several(purposes: Iterable[str]) -> list[str]:
     if not named:
         raise InvalidArgumentError("purposes must name at least one purpose")
     return named
-
-
-def _checked(event: ConsentEvent) -> ConsentEvent:
-    """Accept an event that means something, as plain values that any store can keep."""
-    if not isinstance(event, ConsentEvent):
-        raise InvalidTypeError(f"events must be ConsentEvents, got a {type(event).__name__}")
-    who, at_us = as_id(event.customer), to_us(event.at_us, name="at_us")
-    if not isinstance(event.purpose, str) or id_problem(event.purpose) is not None:
-        raise InvalidArgumentError(
-            f"a purpose must be a non-empty str of at most {MAX_ID_BYTES} bytes"
-        )
-    purpose = str(plain_id(event.purpose))
-    check_choice(event.kind, name="kind", choices=("grant", "withdraw"))
-    if event.kind == "withdraw":
-        return ConsentEvent(who, purpose, "withdraw", at_us)
-    from_us, until_us = to_us(event.from_us, name="from_us"), to_us(event.until_us, name="until_us")
-    if purpose == _EVERYTHING:
-        raise InvalidArgumentError("a grant names its purposes; there is no grant of everything")
-    if until_us <= max(from_us, at_us):
-        raise InvalidArgumentError("until must lie after at and from_: the grant is never valid")
-    return ConsentEvent(who, purpose, "grant", at_us, from_us, until_us)
-
-
-def _said_at(word: _Word) -> int:
-    return word.at_us
-
-
-def _same(left: Id, right: Id) -> bool:
-    return type(left) is type(right) and left == right

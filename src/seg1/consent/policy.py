@@ -1,40 +1,29 @@
 """`Consent`: which filter answers for which purpose at which step of the path."""
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-from seg1._checks import check_choice, to_us
+from seg1._checks import MAX_US, MIN_US, check_choice, to_us
 from seg1._types import At, Id
-from seg1.consent.filters import ConsentFilter, all_of, guarded_check
+from seg1.consent.filters import ConsentFilter, check_filters
 from seg1.consent.ledger import ConsentLedger
-from seg1.consent.verdicts import (
-    ALLOW,
-    UNKNOWN,
-    Ask,
-    Customers,
-    Reason,
-    Verdict,
-    Verdicts,
-    meet,
-)
+from seg1.consent.plan import OwnRight, Plan
+from seg1.consent.verdicts import ALLOW, Customers, Reason, Verdicts
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events.vocabulary import as_id
 
 __all__ = ["STAGES", "Consent", "ConsentDoor", "ConsentNotNeeded", "Permits", "check_consent"]
 
-log = logging.getLogger(__name__)
-
 STAGES: Final = (
     "ingest", "train", "candidates", "features", "decide", "log", "measure", "export",
 )  # fmt: skip
+_LOW, _HIGH = -(2**63), 2**63 - 1  # int64
 _DECIDE_STAGES = ("candidates", "features", "decide", "log")
 
 
-@dataclass(frozen=True, slots=True)
-class Permits:
+class Permits(NamedTuple):  # a tuple, because one is made for every decision, twice
     """What one customer permits at one moment, all steps at once.
 
     Attributes
@@ -68,10 +57,18 @@ class Consent:
     A stage that the policy does not name is denied. Where it names several purposes for one stage,
     all of them must permit it.
 
+    Vetoes are applied after that: they never open anything, and no tree of filters overrides them.
+    Objections, restrictions and opt-outs of a ledger are vetoes wherever it stands in the policy;
+    so is every refusal of a filter whose reason is one of OBJECTED, RESTRICTED, UNDER_AGE,
+    OPTED_OUT and AUTOMATED_OPT_OUT. The customer's own right (export) is vetoed by nothing.
+
     Parameters
     ----------
     policy
         ``{(purpose, stage): filter}``; stages are those of `seg1.consent.STAGES`.
+    vetoes
+        Filters that must let every stage pass: 1 passes, -1 is a veto, and 0, as a failure, leaves
+        the stage unknown and so denied. Their form is that of any filter.
 
     Raises
     ------
@@ -92,34 +89,37 @@ class Consent:
     'no record'
     """
 
-    def __init__(self, policy: Mapping[tuple[str, str], ConsentFilter]) -> None:
+    def __init__(
+        self,
+        policy: Mapping[tuple[str, str], ConsentFilter],
+        *,
+        vetoes: Iterable[ConsentFilter] = (),
+    ) -> None:
         if not isinstance(policy, Mapping):
             raise InvalidTypeError(
                 "a policy is a mapping of (purpose, stage) to a filter; for a ledger write "
                 "Consent.for_purposes(ledger, train=..., decide=..., measure=...)"
             )
-        for key, consent_filter in policy.items():
-            if not isinstance(key, tuple) or len(key) != 2:  # noqa: PLR2004  # a pair
-                raise InvalidTypeError(
-                    f"keys of a policy are (purpose, stage), got a {type(key).__name__}"
-                )
-            purpose, stage = key
-            check_choice(stage, name="stage", choices=STAGES)
-            if not isinstance(purpose, str) or not purpose:
-                raise InvalidArgumentError(
-                    f"the purpose of stage {stage!r} must be a non-empty str"
-                )
-            all_of(consent_filter)  # refuses what is no filter
+        for key in policy:
+            _check_key(key)
+        vetoes = tuple(vetoes) if isinstance(vetoes, Iterable) else (vetoes,)
+        check_filters("a policy", policy.values())
+        check_filters("vetoes=", vetoes)
         self._policy = MappingProxyType(dict(policy))
         self._of_stage = {
             stage: tuple((p, f) for (p, s), f in policy.items() if s == stage) for stage in STAGES
         }
-        # A ledger answers alike at all stages: asked once a purpose, it is quick for one customer.
-        self._is_of_ledgers = all(isinstance(f, ConsentLedger | _OwnRight) for f in policy.values())
+        self._plan = Plan(self._of_stage, vetoes)
 
     @classmethod
     def for_purposes(
-        cls, source: ConsentFilter, *, train: str, decide: str, measure: str
+        cls,
+        source: ConsentFilter,
+        *,
+        train: str,
+        decide: str,
+        measure: str,
+        vetoes: Iterable[ConsentFilter] = (),
     ) -> "Consent":
         """Spread three purposes over the path.
 
@@ -133,6 +133,8 @@ class Consent:
             Purpose under which a customer may be decided for: candidates, features, decide, log.
         measure
             Purpose under which the effect on a customer may be measured: measure.
+        vetoes
+            As for `Consent`.
 
         Returns
         -------
@@ -145,10 +147,10 @@ class Consent:
             (train, "ingest"): source,
             (train, "train"): source,
             (measure, "measure"): source,
-            ("own right", "export"): _OwnRight(),
+            ("own right", "export"): OwnRight(),
         }
         policy.update({(decide, stage): source for stage in _DECIDE_STAGES})
-        return cls(policy)
+        return cls(policy, vetoes=vetoes)
 
     def __repr__(self) -> str:
         return f"Consent({len(self._policy)} rules)"
@@ -171,15 +173,7 @@ class Consent:
             n answers, in order.
         """
         check_choice(stage, name="stage", choices=STAGES)
-        rules = self._of_stage[stage]
-        if not rules:
-            return Verdicts.uniform(UNKNOWN, Reason.NO_POLICY, n=len(customers))
-        return meet(
-            [
-                guarded_check(f, customers, Ask(purpose=purpose, stage=stage, at_us=at_us))
-                for purpose, f in rules
-            ]
-        )
+        return self._plan.check(customers, stage=stage, at_us=at_us)
 
     def ask(self, customer: Id, at: At) -> Permits:
         """Answer for one customer and every stage.
@@ -191,42 +185,33 @@ class Consent:
         at
             The moment.
         """
-        return (
-            self._ask_ledgers(customer, at) if self._is_of_ledgers else _ask_all(self, customer, at)
-        )
+        # Both looked at here first: this is called twice for every decision.
+        at_us = at if type(at) is int and MIN_US <= at <= MAX_US else to_us(at)
+        who = customer if type(customer) is int and _LOW <= customer <= _HIGH else as_id(customer)
+        return Permits(*self._plan.ask(who, at_us))
 
-    def _ask_ledgers(self, customer: Id, at: At) -> Permits:
-        at_us, customer = to_us(at), as_id(customer)
-        known: dict[tuple[int, str], tuple[Verdict, int]] = {}
-        bits, epoch, reasons = 0, 0, []
-        for bit, stage in enumerate(STAGES):
-            lowest = _NO_POLICY
-            for place, (purpose, source) in enumerate(self._of_stage[stage]):
-                key = (id(source), purpose)
-                if key not in known:
-                    known[key] = _ask_one(source, customer, purpose, at_us=at_us)
-                verdict, of = known[key]
-                epoch += of
-                if not place or verdict.value < lowest.value:
-                    lowest = verdict
-            bits |= lowest.allowed << bit
-            reasons.append(lowest.reason)
-        return Permits(bits, tuple(reasons), epoch)
+    @property
+    def ledgers(self) -> tuple[ConsentLedger, ...]:
+        """Every ledger that stands somewhere in the policy, once."""
+        sources = {id(q.source): q.source for q in self._plan.questions}
+        return tuple(source for source in sources.values() if isinstance(source, ConsentLedger))
 
     def withdraw(self, customer: Id, *, at: At) -> None:
         """Record in every ledger of the policy that a customer withdraws everything.
+
+        What else permits beside a ledger (in an ``any_of``), or turns its no around (in a
+        ``not_``), goes on doing so: an objection is a veto there too.
 
         Raises
         ------
         InvalidTypeError
             Where the policy has no ledger: then its own source must record the withdrawal.
         """
-        ledgers = {id(f): f for f in self._policy.values() if isinstance(f, ConsentLedger)}
-        if not ledgers:
+        if not self.ledgers:
             raise InvalidTypeError(
                 "the policy has no ConsentLedger to record a withdrawal in: record it in its source"
             )
-        for ledger in ledgers.values():
+        for ledger in self.ledgers:
             ledger.withdraw(customer, at=at)
 
     def purposes(self, stage: str) -> tuple[str, ...]:
@@ -269,7 +254,8 @@ class ConsentNotNeeded:
 
     def ask(self, customer: Id, at: At) -> Permits:
         """Permit every stage."""
-        return _ask_all(self, customer, at)
+        to_us(at), as_id(customer)  # what is wrong elsewhere is wrong here
+        return _NOT_NEEDED
 
     def withdraw(self, customer: Id, *, at: At) -> None:  # noqa: ARG002  # the contract's
         """Refuse: where consent is not needed there is nothing to withdraw from."""
@@ -298,35 +284,13 @@ def check_consent(consent: object) -> ConsentDoor:
     )
 
 
-def _ask_all(consent: ConsentDoor, customer: Id, at: At) -> Permits:
-    at_us = to_us(at)
-    who = Customers.of(customer)
-    answers = [consent.check(who, stage=stage, at_us=at_us) for stage in STAGES]
-    verdicts = [answer.one(0) for answer in answers]
-    bits = sum(1 << i for i, verdict in enumerate(verdicts) if verdict.allowed)
-    # The sum, not the largest: it moves with every filter's state, also with the younger one's.
-    epoch = sum(answer.epoch for answer in answers)
-    return Permits(bits, tuple(verdict.reason for verdict in verdicts), epoch)
+def _check_key(key: object) -> None:
+    if not isinstance(key, tuple) or len(key) != 2:  # noqa: PLR2004  # a pair
+        raise InvalidTypeError(f"keys of a policy are (purpose, stage), got a {type(key).__name__}")
+    purpose, stage = key
+    check_choice(stage, name="stage", choices=STAGES)
+    if not isinstance(purpose, str) or not purpose:
+        raise InvalidArgumentError(f"the purpose of stage {stage!r} must be a non-empty str")
 
 
-_NO_POLICY = Verdict(UNKNOWN, Reason.NO_POLICY)
-_FAILED = (Verdict(UNKNOWN, Reason.FILTER_FAILED), 0)
-
-
-def _ask_one(
-    source: ConsentFilter, customer: Id, purpose: str, *, at_us: int
-) -> tuple[Verdict, int]:
-    if not isinstance(source, ConsentLedger):
-        return Verdict(ALLOW, Reason.OWN_RIGHT), 0
-    try:
-        return source.ask(customer, purpose, at=at_us), source.epoch
-    except Exception as error:  # noqa: BLE001  # fail closed, as in a check of many
-        log.warning("consent ledger failed (%s): read as unknown", type(error).__name__)
-        return _FAILED
-
-
-class _OwnRight:
-    name = "own right"
-
-    def check(self, customers: Customers, ask: Ask) -> Verdicts:  # noqa: ARG002  # the contract's
-        return Verdicts.uniform(ALLOW, Reason.OWN_RIGHT, n=len(customers))
+_NOT_NEEDED: Final = Permits((1 << len(STAGES)) - 1, (Reason.NOT_NEEDED,) * len(STAGES), 0)

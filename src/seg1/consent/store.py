@@ -5,49 +5,22 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from os import PathLike
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
 from seg1._types import Id
+from seg1.consent.said import KINDS, ConsentEvent
 from seg1.errors import ConsentStoreError
 
-__all__ = ["ConsentEvent", "ConsentStore", "MemoryStore", "SqliteStore"]
-
-EventKind: TypeAlias = Literal["grant", "withdraw"]
-
-
-@dataclass(frozen=True, slots=True)
-class ConsentEvent:
-    """One thing a customer said about one purpose.
-
-    Attributes
-    ----------
-    customer
-        Whose word it is.
-    purpose
-        What it is about; "*" for a withdrawal of everything.
-    kind
-        "grant" or "withdraw".
-    at_us
-        When it was said, microseconds UTC.
-    from_us, until_us
-        For a grant, when it is valid: [from, until). 0 for a withdrawal.
-    """
-
-    customer: Id
-    purpose: str
-    kind: EventKind
-    at_us: int
-    from_us: int = 0
-    until_us: int = 0
-
-    def __repr__(self) -> str:
-        return f"ConsentEvent({self.kind})"
+__all__ = ["ConsentStore", "MemoryStore", "SqliteStore"]
 
 
 class ConsentStore(Protocol):
-    """An append-only sequence of consent events; `seg1.testing.check_consent_store` holds it."""
+    """An append-only sequence of consent events; `seg1.testing.check_consent_store` holds it.
+
+    A store may also have ``history(customer)``, which gives one customer's events in order: the
+    ledger then need not read all for one.
+    """
 
     def append(self, events: Sequence[ConsentEvent]) -> None:
         """Keep events, all or none; when this returns they are safe."""
@@ -88,6 +61,10 @@ class MemoryStore:
         """Give the events numbered above `after`."""
         return list(enumerate(self._events[after:], start=after + 1))
 
+    def history(self, customer: Id) -> list[ConsentEvent]:
+        """Give the events of one customer, in order."""
+        return [event for event in self._events if _is_same(event.customer, customer)]
+
     def version(self) -> int:
         """Count the events."""
         return len(self._events)
@@ -96,17 +73,18 @@ class MemoryStore:
         """Do nothing: there is no file."""
 
 
-_SCHEMA = """
+_SCHEMA = f"""
 create table if not exists consent_events (
     seq integer primary key autoincrement,
     customer not null check (typeof(customer) in ('text', 'integer')),
     purpose text not null,
-    kind text not null check (kind in ('grant', 'withdraw')),
+    kind text not null check (kind in ({", ".join(map(repr, KINDS))})),
     at_us integer not null,
     from_us integer not null,
     until_us integer not null
 )
 """
+_INDEX = "create index if not exists consent_events_of_customer on consent_events (customer)"
 _INSERT = (
     "insert into consent_events (customer, purpose, kind, at_us, from_us, until_us) "
     "values (?, ?, ?, ?, ?, ?)"
@@ -114,6 +92,23 @@ _INSERT = (
 _READ = (
     "select seq, customer, purpose, kind, at_us, from_us, until_us "
     "from consent_events where seq > ? order by seq"
+)
+_HISTORY = (
+    "select customer, purpose, kind, at_us, from_us, until_us "
+    "from consent_events where customer = ? order by seq"
+)
+_OLD = (
+    "select 1 from sqlite_master where type = 'table' and name = 'consent_events' "
+    "and instr(sql, 'opt_in') = 0"
+)
+_REBUILD = (
+    "alter table consent_events rename to consent_events_before",
+    _SCHEMA,
+    """
+insert into consent_events (seq, customer, purpose, kind, at_us, from_us, until_us)
+select seq, customer, purpose, kind, at_us, from_us, until_us from consent_events_before
+""",
+    "drop table consent_events_before",
 )
 
 
@@ -179,10 +174,20 @@ class SqliteStore:
             rows = self._connection.execute(_READ, (after,)).fetchall()
         return [(row[0], ConsentEvent(*row[1:])) for row in rows]
 
+    def history(self, customer: Id) -> list[ConsentEvent]:
+        """Read the events of one customer, by an index."""
+        with self._lock, _typed("read"):
+            rows = self._connection.execute(_HISTORY, (customer,)).fetchall()
+        return [ConsentEvent(*row) for row in rows]
+
     def version(self) -> int:
         """Combine what this connection wrote with SQLite's count of other connections' writes."""
-        with self._lock, _typed("read"):
-            others: int = self._connection.execute("pragma data_version").fetchone()[0]
+        with self._lock:
+            try:
+                # Without `_typed`: this runs before every single answer.
+                others: int = self._connection.execute("pragma data_version").fetchone()[0]
+            except sqlite3.Error as error:
+                raise _as_ours(error, "read") from None
             return (others << 40) + self._n_written
 
     def close(self) -> None:
@@ -198,6 +203,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = full")
             connection.execute(_SCHEMA)
+            _bring_up_to_date(connection)
+            connection.execute(_INDEX)
             connection.execute(_READ, (0,)).fetchone()
         except sqlite3.OperationalError as error:
             # While another process makes the same new file, SQLite says so without waiting.
@@ -209,15 +216,38 @@ def _prepare(connection: sqlite3.Connection) -> None:
             return
 
 
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Rebuild a table whose check knows fewer kinds of events: SQLite cannot change a check."""
+    if connection.execute(_OLD).fetchone() is None:
+        return
+    connection.execute("begin immediate")
+    try:
+        if connection.execute(_OLD).fetchone() is not None:  # another process may have been here
+            for statement in _REBUILD:
+                connection.execute(statement)
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
+
+
 @contextmanager
 def _typed(verb: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
         # The cause is left out: where a text cannot be decoded, it quotes the customer's row.
-        raise ConsentStoreError(f"cannot {verb} the consent store: {_words(error)}") from None
+        raise _as_ours(error, verb) from None
+
+
+def _as_ours(error: sqlite3.Error, verb: str) -> ConsentStoreError:
+    return ConsentStoreError(f"cannot {verb} the consent store: {_words(error)}")
 
 
 def _words(error: sqlite3.Error) -> str:
     is_safe = hasattr(error, "sqlite_errorname") or isinstance(error, sqlite3.ProgrammingError)
     return f"{type(error).__name__}: {error}" if is_safe else f"{type(error).__name__} in a row"
+
+
+def _is_same(left: Id, right: Id) -> bool:
+    return type(left) is type(right) and left == right

@@ -1,12 +1,11 @@
 """The three-valued lattice: DENY (-1) < UNKNOWN (0) < ALLOW (1). Only ALLOW allows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seg1._checks import read_only
 from seg1._types import Bools, Id, Int8s, Int32s
@@ -35,6 +34,15 @@ class Reason(IntEnum):
     BY_FILTER = 9
     NOT_NEEDED = 10
     OWN_RIGHT = 11
+    OBJECTED = 12
+    RESTRICTED = 13
+    UNDER_AGE = 14
+    OPTED_OUT = 15
+    AUTOMATED_OPT_OUT = 16
+    TOO_OLD = 17
+    AGE_UNKNOWN = 18
+    MALFORMED = 19
+    NO_ANSWER_IN_TIME = 20
 
     @property
     def words(self) -> str:
@@ -45,8 +53,7 @@ class Reason(IntEnum):
 _LAST_REASON = max(Reason)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(NamedTuple):  # a tuple, because one is made for every question that is asked
     """What is asked of a filter: whether data may be used for this, at that moment.
 
     Attributes
@@ -196,23 +203,26 @@ class Verdicts:
 
 def meet(parts: Sequence[Verdicts]) -> Verdicts:
     """Take the lowest verdict for each customer; of equal ones the first part's reason is told."""
-    return parts[0] if len(parts) == 1 else _pick(parts, np.argmin(_table(parts), axis=0))
+    return _pick(parts, lambda new, old: new < old)
 
 
 def join(parts: Sequence[Verdicts]) -> Verdicts:
     """Take the highest verdict for each customer; of equal ones the first part's reason is told."""
-    return parts[0] if len(parts) == 1 else _pick(parts, np.argmax(_table(parts), axis=0))
+    return _pick(parts, lambda new, old: new > old)
 
 
-def _table(parts: Sequence[Verdicts]) -> Int8s:
-    return np.stack([part.values for part in parts])  # (n_parts, n_customers)
+def negate(part: Verdicts) -> Verdicts:
+    """Turn ALLOW and DENY around; what is unknown keeps its reason."""
+    reasons = np.where(part.values == UNKNOWN, part.reasons, np.int8(Reason.NEGATED))
+    return Verdicts(-part.values, reasons, part.epoch)
 
 
-def _pick(parts: Sequence[Verdicts], chosen: NDArray[np.intp]) -> Verdicts:
-    columns = np.arange(len(chosen))
-    # (n_parts, n_customers) -> (n_customers,)
-    values = _table(parts)[chosen, columns]
-    reasons = np.stack([part.reasons for part in parts])[chosen, columns]
+def _pick(parts: Sequence[Verdicts], is_better: Callable[[Int8s, Int8s], Bools]) -> Verdicts:
+    values, reasons = parts[0].values, parts[0].reasons
+    for part in parts[1:]:
+        is_new = is_better(part.values, values)
+        values = np.where(is_new, part.values, values)
+        reasons = np.where(is_new, part.reasons, reasons)
     return Verdicts(values, reasons, sum(part.epoch for part in parts))
 
 

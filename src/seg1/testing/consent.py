@@ -6,7 +6,8 @@ import numpy as np
 
 from seg1._types import Int8s, Int32s
 from seg1.consent.filters import ConsentFilter
-from seg1.consent.store import ConsentEvent, ConsentStore
+from seg1.consent.said import ConsentEvent
+from seg1.consent.store import ConsentStore
 from seg1.consent.verdicts import Ask, Customers, as_verdicts
 from seg1.errors import PluginError
 
