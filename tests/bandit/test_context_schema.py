@@ -172,3 +172,52 @@ def test_the_version_follows_what_is_declared() -> None:
     assert SCHEMA.version == same.version
     assert same == SCHEMA
     assert len({SCHEMA.version, turned.version, ContextSchema().version}) == 3
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mood",
+        "user_mood",
+        "heart_rate",
+        "heartRate",
+        "HealthScore",
+        "bmi",
+        "is_pregnant",
+        "voice-print",
+    ],
+)
+def test_a_feature_of_a_special_category_needs_a_basis(name: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="sounds like a special category") as refused:
+        ContextSchema(numeric={name: (0, 1)})
+
+    assert f"special={{{name!r}: 'explicit consent'}}" in str(refused.value)
+    schema = ContextSchema(numeric={name: (0, 1)}, special={name: "explicit consent"})
+    assert schema.special == {name: "explicit consent"}
+
+
+@pytest.mark.parametrize("name", ["hour", "paint", "racecar", "interface", "days_since_visit"])
+def test_other_features_need_none(name: str) -> None:
+    assert dict(ContextSchema(categorical={name: ["a"]}).special) == {}
+
+
+def test_what_no_word_tells_can_be_declared_special() -> None:
+    schema = ContextSchema(numeric={"index_7": (0, 1)}, special={"index_7": "explicit consent"})
+
+    assert schema.encode({"index_7": 1.0}).shape == (3,)
+
+
+@pytest.mark.parametrize(
+    ("special", "error", "message"),
+    [
+        ({"hour": ""}, InvalidArgumentError, "must say the basis"),
+        ({"hour": 1}, InvalidArgumentError, "must say the basis"),
+        ({"other": "consent"}, InvalidArgumentError, "is not declared"),
+        (["hour"], InvalidTypeError, "special must be a mapping, got list"),
+    ],
+)
+def test_a_basis_is_words_for_a_declared_feature(
+    special: dict[str, str], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        ContextSchema(numeric={"hour": (0, 24)}, special=special)

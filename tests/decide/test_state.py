@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_engine import (
     DAY,
+    SCHEMA,
     T0,
     HookedJournal,
     consent_of,
@@ -99,6 +100,42 @@ def test_a_restart_in_the_middle_changes_nothing_that_follows(tmp_path: Path) ->
     assert told_state(state_of(second)) == told_state(state_of(whole))
     assert rows_of(second) == rows_of(whole)
     second.close()
+
+
+def test_a_fingerprint_tells_states_apart_and_survives_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "shop.sqlite"
+    seen: list[str] = []
+    with shop(path, customers=range(34)) as engine:
+        for day in range(20):
+            live(engine, days=range(day, day + 1), seed=day)
+            seen.append(engine.fingerprint())
+
+    with shop(path, customers=range(34)) as again:
+        assert again.fingerprint() == seen[-1]
+        assert len(set(seen)) == len(seen)
+
+
+@pytest.mark.parametrize("part", ["posterior", "held", "reserved", "contacts", "answer", "seen"])
+def test_a_fingerprint_covers_every_part_of_a_state(part: str) -> None:
+    engine = shop(MemoryJournal())
+    live(engine, days=range(12))
+    before, state = engine.fingerprint(), state_of(engine)
+    waiting = next(iter(state.outcomes._open.values()))
+
+    if part == "posterior":
+        state.posterior.fold(0, np.zeros(len(SCHEMA.names)), 1.0, at_us=T0)
+    elif part == "held":
+        state.counters._held[0] += 1
+    elif part == "reserved":
+        state.counters._reserved.add("another")
+    elif part == "contacts":
+        state.counters._contacts.setdefault(1, []).append(T0)
+    elif part == "answer":
+        waiting.answers["accepted"] = 1.0 - waiting.answers.get("accepted", 0.0)
+    else:
+        waiting.is_exposed = not waiting.is_exposed
+
+    assert engine.fingerprint() != before
 
 
 def test_rows_are_folded_in_the_order_in_which_they_were_appended() -> None:

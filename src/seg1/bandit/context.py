@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seg1._types import Float64s
+from seg1.bandit.special import checked_bases
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.offers import Arms
 
@@ -52,6 +53,10 @@ class ContextSchema:
         Range of each number, (low, high), finite, low < high.
     categorical
         Values of each category, str, at least one, all different.
+    special
+        Basis on which each feature of a special category is used (health, emotion, biometrics,
+        belief, ...: GDPR, article 9), in words. A feature whose name sounds like one is refused
+        without. An engine uses it only under a consent of its own for it.
 
     Attributes
     ----------
@@ -61,7 +66,8 @@ class ContextSchema:
     Raises
     ------
     InvalidArgumentError, InvalidTypeError
-        For a range or a list of values that cannot be used, or a name declared twice.
+        For a range or a list of values that cannot be used, a name declared twice, or a feature
+        of a special category without a basis.
 
     Examples
     --------
@@ -75,6 +81,7 @@ class ContextSchema:
 
     numeric: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     categorical: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    special: Mapping[str, str] = field(default_factory=dict, repr=False)
     names: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _fields: dict[str, _Field] = field(init=False, repr=False, compare=False)
     _blank: list[float] = field(init=False, repr=False, compare=False)
@@ -104,6 +111,7 @@ class ContextSchema:
             blank[place.position + 1] = scale
         derived = {
             "numeric": numeric, "categorical": categorical, "names": tuple(names),
+            "special": checked_bases(self.special, names=fields),
             "_fields": fields, "_blank": blank, "_scale": scale,
         }  # fmt: skip
         for name, value in derived.items():

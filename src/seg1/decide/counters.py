@@ -6,7 +6,7 @@ and a restart counts the same from the same rows.
 """
 
 from bisect import bisect_right, insort
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -118,6 +118,12 @@ class Counters:
         """Cost of all that is reserved or used up."""
         # From the counts: a sum that is added to and taken from drifts.
         return float(self._held @ self._cost)
+
+    def told(self) -> Iterator[object]:
+        """Tell all that is counted, as values that compare to the last bit."""
+        yield self.held
+        yield sorted(self._reserved)
+        yield sorted((repr(who), at) for who, at in self._contacts.items() if at)
 
     def in_stock(self) -> Bools | None:
         """Say of each offer whether another acceptance can be served; None where of all."""

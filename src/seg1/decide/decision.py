@@ -1,4 +1,4 @@
-"""`Decision`: what came out, and all that is needed to explain it."""
+"""What the engine gives back: a `Decision`, with all that explains it, and an `Erasure`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from seg1._types import Id
 
-__all__ = ["Decision", "Versions"]
+__all__ = ["Decision", "Erasure", "Versions"]
 
 
 class Versions(NamedTuple):
@@ -78,3 +78,19 @@ class Decision:
 
     def __repr__(self) -> str:
         return f"Decision({self.mode}, offer={self.offer!r}, action_prob={self.action_prob:.4f})"
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What an erasure removed, and what stays for now.
+
+    Attributes
+    ----------
+    n_rows
+        Rows of the journal that are gone.
+    residual
+        What still holds something of the customer, and until when.
+    """
+
+    n_rows: int
+    residual: tuple[str, ...]

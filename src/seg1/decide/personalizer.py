@@ -4,7 +4,6 @@ import hashlib
 import secrets
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from os import PathLike
 from typing import Self
 
@@ -18,7 +17,7 @@ from seg1.decide.choosing import Limits
 from seg1.decide.core import open_core
 from seg1.decide.counters import Budget, FrequencyCap
 from seg1.decide.deciding import Deciding
-from seg1.decide.decision import Decision
+from seg1.decide.decision import Decision, Erasure
 from seg1.decide.door import (
     check_holdout,
     check_model,
@@ -36,23 +35,7 @@ from seg1.journal.catalogue import body_of_arms
 from seg1.offers import Catalogue, Placement
 from seg1.recommend import ALSModel
 
-__all__ = ["Erasure", "Personalizer"]
-
-
-@dataclass(frozen=True, slots=True)
-class Erasure:
-    """What an erasure removed, and what stays for now.
-
-    Attributes
-    ----------
-    n_rows
-        Rows of the journal that are gone.
-    residual
-        What still holds something of the customer, and until when.
-    """
-
-    n_rows: int
-    residual: tuple[str, ...]
+__all__ = ["Personalizer"]
 
 
 class Personalizer:
@@ -359,6 +342,15 @@ class Personalizer:
         """Give what the engine knows now as a policy that learns no more, for `measure.value`."""
         with self._core.lock:
             return self._selector.frozen(self._core.state.posterior.copy())
+
+    def fingerprint(self) -> str:
+        """Name all that the engine knows: equal where two states are equal to the last bit.
+
+        So a restart, or a second copy fed from the journal, can be held against the first: 64
+        hexadecimal digits over what was learned, reserved, answered and observed.
+        """
+        with self._core.lock:
+            return self._core.state.fingerprint()
 
     @property
     def n_refused(self) -> int:

@@ -1,6 +1,8 @@
 """What the engine knows: a fold of the journal's rows, in their order, and nothing else."""
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import astuple
 from typing import Final
 
 import numpy as np
@@ -97,6 +99,17 @@ class State:
             else:
                 self.counters.settle(change)
                 self._learn(change)
+
+    def fingerprint(self) -> str:
+        """Name all that is known by its content: SHA-256 in 64 hexadecimal digits."""
+        digest = hashlib.sha256()
+        for name, array in sorted(self.posterior.to_arrays().items()):
+            digest.update(f"{name} {array.dtype} {array.shape}:".encode() + array.tobytes())
+        observed = {who: [astuple(e) for e in events] for who, events in self.observed.items()}
+        known = (self.n_rows, self.n_learned, self.catalogue_in_force, observed)
+        for told in (known, *self.counters.told(), *self.outcomes.told()):
+            digest.update(repr(told).encode() + b"\n")
+        return digest.hexdigest()
 
     def _learn(self, answered: Answered) -> None:
         if self._teaches(answered):

@@ -6,7 +6,8 @@ as long again as its window was, and is forgotten then: what is remembered stays
 """
 
 import heapq
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, field
 from typing import NamedTuple
 
 from seg1.journal.records import Decided, Exposed, Outcome, Row, Voided
@@ -91,6 +92,15 @@ class Outcomes:
         """Give the answer of a kind that was recorded for a decision, or None."""
         known = self._find(decision_id)
         return None if known is None else known.answers.get(what)
+
+    def told(self) -> Iterator[object]:
+        """Tell all that is known, as values that compare to the last bit."""
+        yield self.now_us, self._n_decided, sorted(self._voided)
+        for known in (*self._open.values(), *self._closed.values()):
+            answers = sorted(known.answers.items())
+            yield astuple(known.decided), known.arrival, known.is_exposed, answers
+        yield sorted(self._closing)
+        yield sorted(self._forgetting)
 
     def fold(self, row: Row) -> list[Answered | Correction]:
         """Take a row in, and give what may now be learned, in the order in which windows close."""
