@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seg1._types import Id
 from seg1.consent import (
     Consent,
     ConsentEvent,
@@ -20,6 +21,8 @@ from seg1.consent import (
     MemoryStore,
     SqliteStore,
 )
+from seg1.consent.said import KINDS, EventKind
+from seg1.consent.store import _HISTORY, _bring_up_to_date
 from seg1.errors import ConsentStoreError
 from seg1.events.vocabulary import id_problem
 
@@ -29,7 +32,7 @@ events = st.builds(
     ConsentEvent,
     customer=st.one_of(texts, st.integers(-(2**63), 2**63 - 1)),
     purpose=texts,
-    kind=st.sampled_from(["grant", "withdraw"]),
+    kind=st.sampled_from(KINDS),
     at_us=times,
     from_us=times,
     until_us=times,
@@ -182,6 +185,124 @@ def test_a_row_that_is_no_text_is_refused_without_quoting_it(tmp_path: Path) -> 
     store.close()
     with pytest.raises(ConsentStoreError, match="cannot open the consent store"):
         SqliteStore(tmp_path / "c.sqlite")
+
+
+FIRST_SCHEMA = """
+create table if not exists consent_events (
+    seq integer primary key autoincrement,
+    customer not null check (typeof(customer) in ('text', 'integer')),
+    purpose text not null,
+    kind text not null check (kind in ('grant', 'withdraw')),
+    at_us integer not null,
+    from_us integer not null,
+    until_us integer not null
+)
+"""
+FIRST_ROWS: list[tuple[Id, str, EventKind, int, int, int]] = [
+    ("ana", "offers", "grant", 0, 0, 99),
+    (7, "ads", "grant", 0, 0, 99),
+    ("ana", "*", "withdraw", 9, 0, 0),
+]
+
+
+def first_file(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("pragma journal_mode = wal")
+    connection.execute(FIRST_SCHEMA)
+    connection.executemany(
+        "insert into consent_events (customer, purpose, kind, at_us, from_us, until_us) "
+        "values (?, ?, ?, ?, ?, ?)",
+        FIRST_ROWS,
+    )
+    connection.execute("delete from consent_events where seq = 1")
+    connection.commit()
+    connection.close()
+
+
+def test_a_file_of_the_first_schema_opens_with_its_events_and_takes_every_kind(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "c.sqlite"
+    first_file(path)
+
+    store = SqliteStore(path)
+    store.append([ConsentEvent("ana", "*", kind, 10) for kind in KINDS])
+
+    kept = store.read(0)
+    assert [number for number, _ in kept] == list(range(2, 4 + len(KINDS)))
+    assert [event for _, event in kept[:2]] == [ConsentEvent(*row) for row in FIRST_ROWS[1:]]
+    assert type(kept[0][1].customer) is int
+    store.close()
+
+
+def test_a_file_of_the_first_schema_that_another_holds_open_is_brought_up_to_date_for_both(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "c.sqlite"
+    first_file(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    before = other.execute("pragma data_version").fetchone()
+
+    with ConsentLedger(path) as ledger:
+        ledger.object(7, at=10)
+
+        rows = other.execute("select kind from consent_events order by seq").fetchall()
+        assert [kind for (kind,) in rows] == ["grant", "withdraw", "object"]
+        assert other.execute("pragma data_version").fetchone() != before
+    other.close()
+
+
+def test_a_file_that_cannot_be_brought_up_to_date_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute(FIRST_SCHEMA.replace("check (kind in ('grant', 'withdraw'))", ""))
+        connection.execute(
+            "insert into consent_events values (1, 'canary', 'p', 'perhaps', 0, 0, 0)"
+        )
+    connection.close()
+
+    with pytest.raises(ConsentStoreError, match="cannot open the consent store") as caught:
+        SqliteStore(path)
+
+    assert "canary" not in str(caught.value)
+    connection = sqlite3.connect(path)
+    assert connection.execute("select kind from consent_events").fetchall() == [("perhaps",)]
+    connection.close()
+
+
+def test_another_that_was_quicker_is_not_undone(tmp_path: Path) -> None:
+    class Late:
+        """A connection that learns only under the lock that the file is up to date."""
+
+        def __init__(self) -> None:
+            self.connection = sqlite3.connect(path, isolation_level=None)
+            self.told: list[str] = []
+
+        def execute(self, statement: str) -> sqlite3.Cursor:
+            self.told.append(statement)
+            is_first = len(self.told) == 1
+            return self.connection.execute("select 1" if is_first else statement)
+
+    path = tmp_path / "c.sqlite"
+    SqliteStore(path).close()
+    late = Late()
+
+    _bring_up_to_date(late)  # type: ignore[arg-type]  # all that it uses
+
+    assert late.told[1:] == ["begin immediate", late.told[0], "commit"]
+    late.connection.close()
+
+
+def test_one_customers_history_is_found_by_an_index(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "c.sqlite")
+    store.append([ConsentEvent(who, "p", "withdraw", at) for at in range(3) for who in ("7", "8")])
+
+    plan = store._connection.execute("explain query plan " + _HISTORY, ("7",)).fetchall()
+
+    assert "consent_events_of_customer" in str(plan)
+    assert store.history("7") == [ConsentEvent("7", "p", "withdraw", at) for at in range(3)]
+    assert store.history(7) == []
+    store.close()
 
 
 def test_repr_of_an_event_shows_neither_customer_nor_purpose() -> None:

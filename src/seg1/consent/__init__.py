@@ -4,9 +4,11 @@ from seg1.consent.filters import ConsentFilter, all_of, any_of, not_
 from seg1.consent.ledger import ConsentLedger
 from seg1.consent.policy import STAGES, Consent, ConsentDoor, ConsentNotNeeded, Permits
 from seg1.consent.said import ConsentEvent
+from seg1.consent.scalar import vectorise
 from seg1.consent.snapshot import LedgerSnapshot
 from seg1.consent.store import ConsentStore, MemoryStore, SqliteStore
 from seg1.consent.verdicts import Ask, Customers, Reason, Verdict, Verdicts
+from seg1.consent.vetoes import MinimumAge
 
 __all__ = [
     "STAGES",
@@ -21,6 +23,7 @@ __all__ = [
     "Customers",
     "LedgerSnapshot",
     "MemoryStore",
+    "MinimumAge",
     "Permits",
     "Reason",
     "SqliteStore",
@@ -29,4 +32,5 @@ __all__ = [
     "all_of",
     "any_of",
     "not_",
+    "vectorise",
 ]

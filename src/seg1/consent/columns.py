@@ -5,6 +5,7 @@ Columns stand in the order of a question's own vocabulary: no code has to be tra
 
 import threading
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -38,11 +39,11 @@ class _Newest:
     @classmethod
     def of(cls, words: list[Word]) -> "_Newest":
         n = len(words)
+        at_us, from_us, until_us = (
+            np.fromiter(map(itemgetter(place), words), np.int64, count=n) for place in (0, 2, 3)
+        )
         return cls(
-            np.fromiter((word[0] for word in words), np.int64, count=n),
-            np.fromiter((word[2] for word in words), np.int64, count=n),
-            np.fromiter((word[3] for word in words), np.int64, count=n),
-            np.fromiter((word[4] for word in words), np.uint8, count=n),
+            at_us, from_us, until_us, np.fromiter(map(itemgetter(4), words), np.uint8, count=n)
         )
 
     def replaced(self, places: list[int], words: list[Word], *, n_ids: int) -> "_Newest":

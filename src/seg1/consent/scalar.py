@@ -13,7 +13,15 @@ from seg1.consent.filters import ConsentFilter, guarded_check, name_of
 from seg1.consent.verdicts import Ask, Customers, Verdict, Verdicts
 from seg1.errors import InvalidArgumentError, InvalidTypeError, PluginError
 
-__all__ = ["EVERY_WORD", "Scalar", "checked_words", "guarded_ask_one", "log_failure", "vectorise"]
+__all__ = [
+    "EVERY_WORD",
+    "Scalar",
+    "checked_words",
+    "guarded_ask_one",
+    "guarded_check_one",
+    "log_failure",
+    "vectorise",
+]
 
 log = logging.getLogger(__name__)
 
@@ -54,54 +62,52 @@ def vectorise(
         raise InvalidTypeError(f"vectorise takes a function, got a {type(function).__name__}")
     if not isinstance(name, str) or not name:
         raise InvalidArgumentError("give the filter a name, for reports and errors")
-    return Vectorised(name, function, checked_words(depends_on))
+    return _Vectorised(name, function, checked_words(depends_on))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Vectorised:
-    """A function as a filter; see `vectorise`."""
-
+class _Vectorised:
     name: str
-    function: Scalar
+    ask_one: Scalar
     depends_on: frozenset[str]
 
-    def ask_one(self, customer: Id, ask: Ask) -> Verdict | int:
-        """Answer for one customer."""
-        return self.function(customer, ask)
-
     def check(self, customers: Customers, ask: Ask) -> Verdicts:
-        """Answer for each customer; one that fails takes no other with it."""
-        n_failed, first = 0, ""
-        codes = np.full(len(customers), FAILED, dtype=np.uint8)
-        for place, customer in enumerate(customers.ids()):
-            try:
-                codes[place] = as_code(self.function(customer, ask))
-            except Exception as error:  # noqa: BLE001  # fail closed: it may raise anything
-                n_failed, first = n_failed + 1, first or _told(error)
-        if n_failed:
-            log.warning(
-                "consent filter %s failed (%s): %d customers read as unknown",
-                self.name, first, n_failed,
-            )  # fmt: skip
-        return verdicts_of(codes, epoch=0)
+        """Answer for each customer."""
+        return check_each(self.ask_one, customers, ask, name=self.name)
 
 
-def guarded_ask_one(
-    consent_filter: ConsentFilter, ask_one: Scalar | None, customer: Id, ask: Ask
-) -> tuple[int, int]:
-    """Ask a filter about one customer; give the code of its verdict, and its epoch.
+def check_each(ask_one: Scalar, customers: Customers, ask: Ask, *, name: str) -> Verdicts:
+    """Answer for each customer; one that fails takes no other with it."""
+    n_failed, first = 0, ""
+    codes = np.full(len(customers), FAILED, dtype=np.uint8)
+    for place, customer in enumerate(customers.ids()):
+        try:
+            codes[place] = as_code(ask_one(customer, ask))
+        except Exception as error:  # noqa: BLE001  # fail closed: it may raise anything
+            n_failed, first = n_failed + 1, first or _told(error)
+    if n_failed:
+        log.warning(
+            "consent filter %s failed (%s): %d customers read as unknown", name, first, n_failed
+        )
+    return verdicts_of(codes, epoch=0)
 
-    Whatever goes wrong in it reads as UNKNOWN, as in `guarded_check`, which serves where it has no
-    `ask_one`.
+
+def guarded_ask_one(consent_filter: ConsentFilter, ask_one: Scalar, customer: Id, ask: Ask) -> int:
+    """Ask a filter about one customer; give the code of its verdict.
+
+    Whatever goes wrong in it reads as UNKNOWN, as in `guarded_check`.
     """
-    if ask_one is None:
-        answer = guarded_check(consent_filter, Customers.of(customer), ask)
-        return as_code(answer.one(0)), answer.epoch
     try:
-        return as_code(ask_one(customer, ask)), 0
+        return as_code(ask_one(customer, ask))
     except Exception as error:  # noqa: BLE001  # fail closed: a plug-in may raise anything
         log_failure(consent_filter, error)
-        return FAILED, 0
+        return FAILED
+
+
+def guarded_check_one(consent_filter: ConsentFilter, customer: Id, ask: Ask) -> tuple[int, int]:
+    """Ask a filter that answers for many about one; give the code of its verdict, and its epoch."""
+    answer = guarded_check(consent_filter, Customers.of(customer), ask)
+    return as_code(answer.one(0)), answer.epoch
 
 
 def log_failure(consent_filter: object, error: Exception) -> None:

@@ -1,0 +1,174 @@
+"""Very many customers at once: equal to one by one, whatever was asked or said before."""
+
+import threading
+from collections.abc import Iterable
+from typing import TypeAlias
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seg1._types import Id
+from seg1.consent import Ask, ConsentEvent, ConsentLedger, Customers, LedgerSnapshot, Verdict
+from seg1.consent.said import KINDS
+from seg1.events import Vocabulary
+
+FEW = 4
+MANY = 300  # more than are answered one by one
+PURPOSES = ["offers", "ads"]
+Ledger: TypeAlias = ConsentLedger | LedgerSnapshot
+
+
+def _event(draw: tuple[int, str, int, int, int, int]) -> ConsentEvent:
+    who, purpose, kind_index, at_us, wait, length = draw
+    kind = KINDS[kind_index]
+    if kind in ("grant", "renew"):
+        from_us = at_us + wait
+        purpose = "offers" if purpose == "*" else purpose
+        return ConsentEvent(who, purpose, kind, at_us, from_us, from_us + length)
+    return ConsentEvent(who, "*" if kind in KINDS[-4:] else purpose, kind, at_us)
+
+
+events = st.tuples(
+    st.integers(0, FEW), st.sampled_from([*PURPOSES, "*"]), st.integers(0, len(KINDS) - 1),
+    st.integers(0, 12), st.integers(0, 3), st.integers(1, 8),
+).map(_event)  # fmt: skip
+batches = st.lists(st.lists(events, max_size=5), min_size=1, max_size=4)
+
+
+def all_of(vocabulary: Vocabulary) -> Customers:
+    return Customers(vocabulary, np.arange(len(vocabulary), dtype=np.int32))
+
+
+def one_by_one(ledger: Ledger, customers: Iterable[Id], ask: Ask) -> list[Verdict]:
+    asked = [ledger.check(Customers.of(customer), ask) for customer in customers]
+    return [answer.one(0) for answer in asked]
+
+
+def at_once(
+    ledger: ConsentLedger | LedgerSnapshot, customers: Customers, ask: Ask
+) -> list[Verdict]:
+    answer = ledger.check(customers, ask)
+    return [answer.one(place) for place in range(len(answer))]
+
+
+@given(said=batches, at_us=st.integers(0, 20), stage=st.sampled_from(["train", "decide"]))
+@settings(max_examples=60, deadline=None)
+def test_many_at_once_equal_one_by_one_after_every_batch(
+    said: list[list[ConsentEvent]], at_us: int, stage: str
+) -> None:
+    ledger = ConsentLedger()
+    vocabulary = Vocabulary(range(1, MANY))  # 0 comes later
+
+    for batch in said:
+        ledger.record(batch)
+        for purpose in PURPOSES:
+            ask = Ask(purpose=purpose, stage=stage, at_us=at_us)
+            answers = at_once(ledger, all_of(vocabulary), ask)
+
+            expected = one_by_one(ledger, range(1, FEW + 1), ask)
+            assert answers[:FEW] == expected
+            assert set(answers[FEW : MANY - 1]) == {Verdict(0, answers[FEW].reason)}
+        vocabulary.encode([0], unknown="add")
+    ask = Ask(purpose="offers", stage=stage, at_us=at_us)
+    assert at_once(ledger, all_of(vocabulary), ask)[-1] == one_by_one(ledger, [0], ask)[0]
+
+
+def test_customers_may_stand_in_any_order_and_twice() -> None:
+    ledger = ConsentLedger()
+    ledger.grant(3, ["offers"], at=0, until=9)
+    codes = np.array([5, 3, 3, *range(MANY)], dtype=np.int32)
+
+    answer = ledger.check(Customers(Vocabulary(range(MANY)), codes), Ask("offers", "train", 5))
+
+    assert np.flatnonzero(answer.allowed).tolist() == [1, 2, 6]
+
+
+def test_a_word_that_comes_while_columns_are_built_is_heard_at_the_next_question() -> None:
+    class Slow(Vocabulary):
+        @property
+        def ids(self) -> tuple[Id, ...]:
+            withdrawals.pop()(1, at=2)
+            return super().ids
+
+    ledger = ConsentLedger()
+    ledger.grant(1, ["offers"], at=0, until=9)
+    withdrawals = [ledger.withdraw]
+    vocabulary = Slow(range(MANY))
+    ask = Ask("offers", "train", 5)
+
+    ledger.check(all_of(vocabulary), ask)
+
+    assert not withdrawals
+    assert not ledger.check(all_of(vocabulary), ask).allowed[1]
+
+
+def test_columns_that_could_not_be_built_are_built_anew() -> None:
+    class Failing(Vocabulary):
+        fails = True
+
+        @property
+        def ids(self) -> tuple[Id, ...]:
+            if self.fails:
+                raise MemoryError
+            return super().ids
+
+    ledger = ConsentLedger()
+    vocabulary = Failing(range(MANY))
+    ask = Ask("offers", "train", 5)
+    with pytest.raises(MemoryError):
+        ledger.check(all_of(vocabulary), ask)
+
+    vocabulary.fails = False
+    ledger.grant(1, ["offers"], at=0, until=9)
+
+    assert ledger.check(all_of(vocabulary), ask).allowed[1]
+
+
+def test_columns_live_no_longer_than_the_vocabulary_they_are_about() -> None:
+    ledger = ConsentLedger()
+    ledger.check(all_of(Vocabulary(range(MANY))), Ask("offers", "train", 5))
+
+    assert not list(ledger._columns._of)
+
+
+def test_a_snapshot_answers_as_of_its_epoch() -> None:
+    ledger = ConsentLedger()
+    ledger.grant(1, ["offers"], at=0, until=9)
+    ledger.restrict(2, at=0)
+    vocabulary = Vocabulary(range(MANY))
+    ask = Ask("offers", "decide", 5)
+    kept = ledger.snapshot()
+    before = at_once(ledger, all_of(vocabulary), ask)
+
+    ledger.withdraw(1, at=1)
+    ledger.grant(3, ["ads"], at=1, until=9)
+    ledger.unrestrict(2, at=1)
+
+    assert at_once(kept, all_of(vocabulary), ask) == before
+    assert one_by_one(kept, range(4), ask) == before[:4]
+    assert kept.ask(1, "offers", at=5).allowed
+    assert (kept.epoch, ledger.epoch) == (2, 5)
+    assert repr(kept) == "LedgerSnapshot(epoch 2)"
+
+
+def test_threads_that_ask_about_all_hear_an_acknowledged_withdrawal() -> None:
+    ledger = ConsentLedger()
+    vocabulary = Vocabulary(range(MANY))
+    ledger.record(ConsentEvent(who, "offers", "grant", 0, 0, 99) for who in range(MANY))
+    late: list[int] = []
+
+    def withdraw(first: int) -> None:
+        for who in range(first, MANY, 4):
+            ledger.withdraw(who, at=1)
+            if ledger.check(all_of(vocabulary), Ask("offers", "train", 5)).allowed[who]:
+                late.append(who)
+
+    threads = [threading.Thread(target=withdraw, args=(first,)) for first in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert not late
