@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seg1.consent import Reason, Verdicts
+from seg1.consent import (
+    Consent,
+    ConsentEvent,
+    ConsentLedger,
+    Customers,
+    Reason,
+    Verdicts,
+)
 from seg1.consent.audit import AuditHead, AuditTrail, verify_audit
 from seg1.errors import AuditError, InvalidArgumentError, InvalidTypeError
 
@@ -225,3 +232,55 @@ def test_what_cannot_be_told_is_refused(
 def test_a_key_is_bytes_and_long_enough(path: Path, key: bytes, error: type[Exception]) -> None:
     with pytest.raises(error, match="key must"):
         AuditTrail(path, key=key)
+
+
+def test_a_ledger_and_a_policy_write_down_what_they_are_told_and_asked(path: Path) -> None:
+    with AuditTrail(path, key=KEY) as trail:
+        ledger = ConsentLedger(audit=trail)
+        consent = Consent.for_purposes(ledger, train="p", decide="q", measure="r", audit=trail)
+        ledger.grant(CANARY, ["p", "q"], at=1, until=9)
+        ledger.record(
+            [ConsentEvent("a", "p", "withdraw", 2), ConsentEvent("b", "p", "withdraw", 3)]
+        )
+        ledger.record([])
+        consent.check(Customers.of(CANARY, "a", "c"), stage="train", at_us=5)
+        reference = trail.reference(CANARY)
+
+    granted, withdrawn, checked = (
+        {name: v for name, v in json.loads(line).items() if name not in ("n", "mac")}
+        for line in path.read_text().splitlines()[5:]
+    )
+    assert granted == {
+        "act": "recorded", "at_us": 1, "ref": reference, "kinds": {"grant": 2},
+        "purposes": ["p", "q"], "customers": 1,
+    }  # fmt: skip
+    assert withdrawn == {
+        "act": "recorded", "at_us": 3, "kinds": {"withdraw": 2}, "purposes": ["p"], "customers": 2,
+    }  # fmt: skip
+    assert checked == {
+        "act": "check", "at_us": 5, "stage": "train", "purposes": ["p"], "epoch": 4, "asked": 3,
+        "allowed": 1, "denied": {"withdrawn": 1, "no record": 1},
+    }  # fmt: skip
+    assert CANARY not in path.read_text()
+
+
+def test_a_question_that_cannot_be_written_down_is_not_answered_and_a_withdrawal_holds(
+    path: Path,
+) -> None:
+    trail = AuditTrail(path, key=KEY)
+    ledger = ConsentLedger(audit=trail)
+    consent = Consent.for_purposes(ledger, train="p", decide="q", measure="r", audit=trail)
+    ledger.grant("ana", ["p"], at=1, until=9)
+    trail.close()
+
+    with pytest.raises(AuditError, match="cannot write"):
+        consent.check(Customers.of("ana"), stage="train", at_us=5)
+    with pytest.raises(AuditError, match="cannot write"):
+        ledger.withdraw("ana", at=2)
+
+    assert not ledger.ask("ana", "p", at=5).allowed
+
+
+def test_a_trail_is_a_trail() -> None:
+    with pytest.raises(InvalidTypeError, match="audit must be an AuditTrail, got str"):
+        ConsentLedger(audit="audit.jsonl")  # type: ignore[arg-type]  # that is what is tested

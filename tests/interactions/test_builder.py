@@ -422,3 +422,34 @@ def test_without_consent_nothing_is_built() -> None:
 
     with pytest.raises(InvalidTypeError, match=r"Consent\.for_purposes\(ledger"):
         InteractionMatrixBuilder().build(events, consent=None, at=0)  # type: ignore[arg-type]  # that is the test
+
+
+def test_events_that_are_older_than_their_purpose_allows_are_left_out_and_counted() -> None:
+    ledger = ConsentLedger()
+    ledger.grant("ana", ["p"], at=0, until=100 * DAY_US)
+    events = Events.from_table(
+        {"customer": ["ana"] * 3, "item": ["old", "edge", "new"],
+         "time": [DAY_US, 20 * DAY_US, 30 * DAY_US]},
+    )  # fmt: skip
+    consent = Consent.for_purposes(
+        ledger, train="p", decide="q", measure="r", retention_days={"p": 10, "q": 1}
+    )
+
+    built = InteractionMatrixBuilder().build(events, consent=consent, at=30 * DAY_US)
+
+    assert built.items.ids == ("edge", "new")
+    assert built.provenance.dropped == {"older than its purpose allows": 1}
+    assert built.provenance.policy == consent.version
+
+
+def test_a_matrixs_version_names_its_content() -> None:
+    def built(items: list[str], value: float) -> Interactions:
+        events = Events.from_table(
+            {"customer": ["ana"] * 2, "item": items, "time": [0, 0], "value": [1.0, value]},
+            value="value",
+        )
+        return InteractionMatrixBuilder().build(events, consent=ANYONE, at=0)
+
+    assert built(["a", "b"], 1.0).version == built(["a", "b"], 1.0).version
+    versions = {built(items, v).version for items in (["a", "b"], ["a", "c"]) for v in (1.0, 2.0)}
+    assert len(versions) == 4

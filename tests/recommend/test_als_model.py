@@ -13,7 +13,15 @@ import small_shop
 from hypothesis import given, settings
 from small_shop import ANYONE
 
-from seg1 import ALS, ALSModel
+from seg1 import (
+    ALS,
+    ALSModel,
+    Consent,
+    ConsentLedger,
+    ConsentNotNeeded,
+    Events,
+    InteractionMatrixBuilder,
+)
 from seg1.errors import DamagedError, InvalidArgumentError, UnknownIdError, WrongIdTypeError
 from seg1.testing.strategies import histories
 
@@ -263,3 +271,32 @@ def test_its_version_names_what_it_learned() -> None:
 
     assert same[0] == same[1]
     assert len(others | set(same)) == 3
+
+
+def test_a_manifest_tells_what_a_model_was_trained_on_and_is_saved_with_it(
+    tmp_path: Path,
+) -> None:
+    ledger = ConsentLedger()
+    for customer in range(8):
+        ledger.grant(customer, ["p"], at=0, until=9)
+    consent = Consent.for_purposes(ledger, train="p", decide="q", measure="r")
+    events = Events.from_table(
+        {"customer": [c for c in range(10) for _ in range(3)],
+         "item": [f"item-{(c + n) % 5}" for c in range(10) for n in range(3)], "time": [1] * 30},
+    )  # fmt: skip
+    interactions = InteractionMatrixBuilder().build(events, consent=consent, at=5)
+
+    model = ALS(factors=2, seed=1).fit(interactions)
+    model.save(tmp_path / "model")
+
+    told = model.manifest
+    assert json.loads(json.dumps(told)) == ALSModel.load(tmp_path / "model").manifest
+    assert (told["n_customers"], told["excluded"]) == (8, {"no record": 2})
+    assert (told["n_events"], told["dropped"]) == (24, {"consent: no record": 6})
+    assert (told["purposes"], told["policy"]) == (["p"], consent.version)
+    assert (told["data"], told["model"]) == (interactions.version, model.version)
+    other = ALS(factors=2, seed=1).fit(
+        InteractionMatrixBuilder().build(events, consent=ConsentNotNeeded("made up"), at=5)
+    )
+    assert other.manifest["policy"] == "not needed: made up"
+    assert other.manifest["data"] != told["data"]

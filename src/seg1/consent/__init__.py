@@ -1,5 +1,6 @@
 """Consent: who permits what, when. Unknown, missing, expired or failing means no."""
 
+from seg1.consent.audit import AuditHead, AuditTrail, verify_audit
 from seg1.consent.filters import ConsentFilter, all_of, any_of, not_
 from seg1.consent.ledger import ConsentLedger
 from seg1.consent.policy import STAGES, Consent, ConsentDoor, ConsentNotNeeded, Permits
@@ -13,6 +14,8 @@ from seg1.consent.vetoes import MinimumAge
 __all__ = [
     "STAGES",
     "Ask",
+    "AuditHead",
+    "AuditTrail",
     "Consent",
     "ConsentDoor",
     "ConsentEvent",
@@ -33,4 +36,5 @@ __all__ = [
     "any_of",
     "not_",
     "vectorise",
+    "verify_audit",
 ]

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -18,11 +19,12 @@ from typing import BinaryIO, Final, NamedTuple, Self, TypeAlias
 
 from seg1._checks import to_us
 from seg1._types import At, Id
+from seg1.consent.said import ConsentEvent
 from seg1.consent.verdicts import Verdicts
 from seg1.errors import AuditError, InvalidArgumentError, InvalidTypeError
 from seg1.events.vocabulary import as_id
 
-__all__ = ["AuditHead", "AuditTrail", "verify_audit"]
+__all__ = ["AuditHead", "AuditTrail", "check_audit", "verify_audit"]
 
 Fact: TypeAlias = str | int | Sequence[str] | Mapping[str, int]
 
@@ -182,6 +184,28 @@ class AuditTrail:
             },
         )
 
+    def record_events(self, events: Sequence[ConsentEvent]) -> None:
+        """Write down what was recorded in a ledger: kinds and purposes, and whose where of one.
+
+        Parameters
+        ----------
+        events
+            What was recorded in one write.
+        """
+        if not events:
+            return
+        customers = {(type(event.customer), event.customer) for event in events}
+        self.record(
+            "recorded",
+            at=max(event.at_us for event in events),
+            customer=events[0].customer if len(customers) == 1 else None,
+            facts={
+                "kinds": Counter(event.kind for event in events),
+                "purposes": sorted({event.purpose for event in events}),
+                "customers": len(customers),
+            },
+        )
+
     def _append(self, told: dict[str, object]) -> None:
         line, head = _written(told, after=self._head, key=self._chain_key)
         try:
@@ -247,6 +271,13 @@ def verify_audit(
             f"the audit trail has {found.n_lines} lines, and had {head.n_lines}: lines were cut off"
         )
     return found
+
+
+def check_audit(audit: object) -> AuditTrail | None:
+    """Accept a trail or None."""
+    if audit is None or isinstance(audit, AuditTrail):
+        return audit
+    raise InvalidTypeError(f"audit must be an AuditTrail, got {type(audit).__name__}")
 
 
 def _keys(key: bytes) -> tuple[bytes, bytes]:

@@ -8,6 +8,7 @@ from typing import Self
 
 from seg1._checks import to_us
 from seg1._types import At, Id
+from seg1.consent.audit import AuditTrail, check_audit
 from seg1.consent.codes import verdict_of, verdicts_of
 from seg1.consent.columns import Columns
 from seg1.consent.said import EVERYTHING, ConsentEvent, EventKind, checked_event
@@ -38,6 +39,8 @@ class ConsentLedger:
     store
         Path of an SQLite file that keeps the events (made where missing), a `ConsentStore`, or
         None to keep them in memory.
+    audit
+        Where each record is written down, after it was kept: without ids, by keyed references.
 
     Raises
     ------
@@ -62,7 +65,12 @@ class ConsentLedger:
     may_veto = True
     """Objections and restrictions: see `Consent`."""
 
-    def __init__(self, store: str | PathLike[str] | ConsentStore | None = None) -> None:
+    def __init__(
+        self,
+        store: str | PathLike[str] | ConsentStore | None = None,
+        *,
+        audit: AuditTrail | None = None,
+    ) -> None:
         if store is None:
             store = MemoryStore()
         elif isinstance(store, str | PathLike):
@@ -72,6 +80,7 @@ class ConsentLedger:
                 f"store must be a path, a ConsentStore or None, got {type(store).__name__}"
             )
         self._store: ConsentStore = store
+        self._audit = check_audit(audit)
         self._lock = threading.RLock()
         self._standing = Standing()
         self._columns = Columns(self._standing, self._lock)
@@ -253,6 +262,8 @@ class ConsentLedger:
             self._check_kind({type(event.customer) for event in checked})
             self._store.append(checked)
             self._catch_up()
+            if self._audit is not None:  # afterwards: a withdrawal holds, whatever becomes of this
+                self._audit.record_events(checked)
 
     def ask(self, customer: Id, purpose: str, *, at: At) -> Verdict:
         """Answer for one customer and purpose, as of a moment."""

@@ -1,5 +1,7 @@
 """`Consent`: which filter answers for which purpose at which step of the path."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -7,7 +9,9 @@ from typing import Final, NamedTuple, TypeAlias
 
 from seg1._checks import MAX_US, MIN_US, check_choice, to_us
 from seg1._types import At, Id
+from seg1.consent.audit import AuditTrail, check_audit
 from seg1.consent.filters import ConsentFilter, check_filters
+from seg1.consent.kinds import FEATURE, checked_features, checked_retention, feature_of
 from seg1.consent.ledger import ConsentLedger
 from seg1.consent.plan import OwnRight, Plan
 from seg1.consent.verdicts import ALLOW, Customers, Reason, Verdicts
@@ -65,10 +69,18 @@ class Consent:
     Parameters
     ----------
     policy
-        ``{(purpose, stage): filter}``; stages are those of `seg1.consent.STAGES`.
+        ``{(purpose, stage): filter}``; stages are those of `seg1.consent.STAGES`, and
+        "features:NAME" for a feature of the context that needs a purpose beside that of "features":
+        where it is denied, the feature counts as missing.
     vetoes
         Filters that must let every stage pass: 1 passes, -1 is a veto, and 0, as a failure, leaves
         the stage unknown and so denied. Their form is that of any filter.
+    retention_days
+        Days after which data may no longer be used for a purpose. Events that are older are not
+        learned from, nor read for a decision, nor measured.
+    audit
+        Where each question about many customers is written down, in counts. One that cannot be
+        written down is not answered.
 
     Raises
     ------
@@ -94,6 +106,8 @@ class Consent:
         policy: Mapping[tuple[str, str], ConsentFilter],
         *,
         vetoes: Iterable[ConsentFilter] = (),
+        retention_days: Mapping[str, float] = MappingProxyType({}),
+        audit: AuditTrail | None = None,
     ) -> None:
         if not isinstance(policy, Mapping):
             raise InvalidTypeError(
@@ -106,8 +120,14 @@ class Consent:
         check_filters("a policy", policy.values())
         check_filters("vetoes=", vetoes)
         self._policy = MappingProxyType(dict(policy))
+        self._vetoes = vetoes
+        self._audit = check_audit(audit)
+        self._retention = checked_retention(retention_days, purposes=(p for p, _ in policy))
+        own = dict.fromkeys(stage for _, stage in policy if feature_of(stage))
+        self._features = tuple(stage.removeprefix(FEATURE) for stage in own)
         self._of_stage = {
-            stage: tuple((p, f) for (p, s), f in policy.items() if s == stage) for stage in STAGES
+            stage: tuple((p, f) for (p, s), f in policy.items() if s == stage)
+            for stage in (*STAGES, *own)
         }
         self._plan = Plan(self._of_stage, vetoes)
 
@@ -119,7 +139,10 @@ class Consent:
         train: str,
         decide: str,
         measure: str,
+        features: Mapping[str, str] = MappingProxyType({}),
         vetoes: Iterable[ConsentFilter] = (),
+        retention_days: Mapping[str, float] = MappingProxyType({}),
+        audit: AuditTrail | None = None,
     ) -> "Consent":
         """Spread three purposes over the path.
 
@@ -133,7 +156,10 @@ class Consent:
             Purpose under which a customer may be decided for: candidates, features, decide, log.
         measure
             Purpose under which the effect on a customer may be measured: measure.
-        vetoes
+        features
+            Features of the context that need a purpose of their own beside `decide`: name to
+            purpose, as in ``{"mood": "wellbeing"}``.
+        vetoes, retention_days, audit
             As for `Consent`.
 
         Returns
@@ -150,7 +176,9 @@ class Consent:
             ("own right", "export"): OwnRight(),
         }
         policy.update({(decide, stage): source for stage in _DECIDE_STAGES})
-        return cls(policy, vetoes=vetoes)
+        for name, purpose in checked_features(features).items():
+            policy[purpose, FEATURE + name] = source
+        return cls(policy, vetoes=vetoes, retention_days=retention_days, audit=audit)
 
     def __repr__(self) -> str:
         return f"Consent({len(self._policy)} rules)"
@@ -173,7 +201,11 @@ class Consent:
             n answers, in order.
         """
         check_choice(stage, name="stage", choices=STAGES)
-        return self._plan.check(customers, stage=stage, at_us=at_us)
+        verdicts = self._plan.check(customers, stage=stage, at_us=at_us)
+        if self._audit is not None:
+            purposes = self.purposes(stage)
+            self._audit.record_check(verdicts, stage=stage, purposes=purposes, at=at_us)
+        return verdicts
 
     def ask(self, customer: Id, at: At) -> Permits:
         """Answer for one customer and every stage.
@@ -218,6 +250,34 @@ class Consent:
         """Name the purposes that must permit a stage."""
         check_choice(stage, name="stage", choices=STAGES)
         return tuple(purpose for purpose, _ in self._of_stage[stage])
+
+    def governs(self, feature: str) -> bool:
+        """Whether the policy has a rule of its own for a feature of the context."""
+        return feature in self._features
+
+    def denied_features(self, permits: Permits) -> tuple[str, ...]:
+        """Name the features whose own rule denies them, in what `ask` gave."""
+        own = permits.bits >> len(STAGES)
+        return tuple(name for i, name in enumerate(self._features) if not own >> i & 1)
+
+    def retention_us(self, *stages: str) -> int | None:
+        """Give how old data may be at some stages, in microseconds; None where no limit is set."""
+        purposes = {purpose for stage in stages for purpose in self.purposes(stage)}
+        return min((us for p, us in self._retention.items() if p in purposes), default=None)
+
+    @property
+    def version(self) -> str:
+        """Name the policy: its rules, vetoes and retention, by the names of the filters.
+
+        16 hexadecimal digits. What a filter of that name answers is not in it.
+        """
+        rules = [[*key, source.name] for key, source in self._policy.items()]
+        told = [
+            sorted(rules),
+            [veto.name for veto in self._vetoes],
+            sorted(self._retention.items()),
+        ]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +329,23 @@ class ConsentNotNeeded:
         check_choice(stage, name="stage", choices=STAGES)
         return (f"not needed: {self.because}",)
 
+    def governs(self, feature: str) -> bool:  # noqa: ARG002  # as for all features
+        """Say yes: where no consent is needed, none is for any feature."""
+        return True
+
+    def denied_features(self, permits: Permits) -> tuple[str, ...]:  # noqa: ARG002  # as above
+        """Name none."""
+        return ()
+
+    def retention_us(self, *stages: str) -> int | None:  # noqa: ARG002  # as above
+        """Give no limit."""
+        return None
+
+    @property
+    def version(self) -> str:
+        """Name it by its reason."""
+        return f"not needed: {self.because}"
+
 
 ConsentDoor: TypeAlias = Consent | ConsentNotNeeded
 """What a door asks for as ``consent=``."""
@@ -288,7 +365,8 @@ def _check_key(key: object) -> None:
     if not isinstance(key, tuple) or len(key) != 2:  # noqa: PLR2004  # a pair
         raise InvalidTypeError(f"keys of a policy are (purpose, stage), got a {type(key).__name__}")
     purpose, stage = key
-    check_choice(stage, name="stage", choices=STAGES)
+    if feature_of(stage) is None:
+        check_choice(stage, name="stage", choices=STAGES)
     if not isinstance(purpose, str) or not purpose:
         raise InvalidArgumentError(f"the purpose of stage {stage!r} must be a non-empty str")
 

@@ -21,6 +21,7 @@ __all__ = [
     "choose_arm",
     "choose_control",
     "choose_fallback",
+    "choose_nothing",
 ]
 
 NO_ARM = Arm(None, None, None)
@@ -142,6 +143,11 @@ def choose_fallback(selector: OfferSelector, *, decision_id: str, allowed: Bools
         response_prob=0.0,
         eligible=eligible,
     )
+
+
+def choose_nothing(selector: OfferSelector) -> Chosen:
+    """Show nothing to a customer who objects to marketing."""
+    return _nothing(selector, np.zeros(len(selector.arms.offers), dtype=np.bool_), mode="none")
 
 
 def _nothing(selector: OfferSelector, allowed: Bools, *, mode: str) -> Chosen:

@@ -8,19 +8,20 @@ from typing import Final
 
 from seg1._checks import MIN_US
 from seg1._types import Id
-from seg1.consent import STAGES, ConsentDoor, Permits
+from seg1.consent import STAGES, ConsentDoor, Permits, Reason
 from seg1.decide.state import State
 from seg1.errors import UnknownIdError
 from seg1.journal import Decided, Journal, Row, SqliteJournal, Voided
 
-__all__ = ["BIT", "Core", "has_lost", "may_decide", "open_core", "why_not"]
+__all__ = ["BIT", "Core", "has_lost", "may_decide", "objects", "open_core", "why_not"]
 
 BIT: Final = {stage: 1 << i for i, stage in enumerate(STAGES)}
 """Bit of each stage in `Permits.bits`."""
 
 _N_STRIPES: Final = 64
 _DECIDE: Final = BIT["candidates"] | BIT["decide"]
-_USED: Final = _DECIDE | BIT["features"] | BIT["log"] | BIT["measure"]
+_OWN: Final = -1 << len(STAGES)  # rules of single features
+_USED: Final = _DECIDE | BIT["features"] | BIT["log"] | BIT["measure"] | _OWN
 
 
 class Core:
@@ -142,6 +143,11 @@ def may_decide(permits: Permits) -> bool:
 def has_lost(before: Permits, now: Permits) -> bool:
     """Whether something that a decision's row may rest on is not permitted any more."""
     return bool(_USED & before.bits & ~now.bits)
+
+
+def objects(permits: Permits) -> bool:
+    """Whether a customer objects to marketing: nothing is shown then, not even the fallback."""
+    return any(permits.reason(s) is Reason.OBJECTED for s in ("candidates", "decide"))
 
 
 def why_not(permits: Permits) -> str:

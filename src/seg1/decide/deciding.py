@@ -11,8 +11,15 @@ from seg1._types import Bools, Float64s, Id
 from seg1.bandit import OfferSelector
 from seg1.bandit.context import arm_features
 from seg1.consent import Permits
-from seg1.decide.choosing import Chosen, Limits, choose_arm, choose_control, choose_fallback
-from seg1.decide.core import BIT, Core, has_lost, may_decide, why_not
+from seg1.decide.choosing import (
+    Chosen,
+    Limits,
+    choose_arm,
+    choose_control,
+    choose_fallback,
+    choose_nothing,
+)
+from seg1.decide.core import BIT, Core, has_lost, may_decide, objects, why_not
 from seg1.decide.decision import Decision
 from seg1.decide.eligibility import (
     AudienceFilter,
@@ -120,8 +127,7 @@ class Deciding:
 
     def _personally(self, request: Request, permits: Permits, *, decision_id: str) -> Decision:
         """Score, draw, write, and release."""
-        if not permits.bits & BIT["features"]:
-            request = replace(request, context=_NOTHING)
+        request = self._masked(request, permits)
         context = self.selector.schema.encode(request.context)
         eligibility = eligible_offers(
             request, self._offers, self._personal, start=self._static.of(request)
@@ -140,6 +146,16 @@ class Deciding:
         if stored is not None:  # another thread has decided under this id meanwhile
             return self._show_again(stored, request)
         return self._release(request, row, permits, decision_id=decision_id, refused=refused)
+
+    def _masked(self, request: Request, permits: Permits) -> Request:
+        """Take away from the context what may not be read: it counts as missing."""
+        if not permits.bits & BIT["features"]:
+            return replace(request, context=_NOTHING)
+        denied = self._core.consent.denied_features(permits)
+        if not denied:
+            return request
+        context = {name: value for name, value in request.context.items() if name not in denied}
+        return replace(request, context=context)
 
     def _inputs(self, request: Request, permits: Permits, context: Float64s) -> Inputs:
         has_draw = self._holdout is not None and permits.bits & _HOLDOUT == _HOLDOUT
@@ -160,6 +176,9 @@ class Deciding:
         if not permits.bits & BIT["features"]:
             return np.zeros(len(self._offers))
         observed = self._core.state.observed.get(request.customer, [])
+        retention_us = self._core.consent.retention_us("features")
+        if retention_us is not None:
+            observed = [e for e in observed if e.at_us >= request.at_us - retention_us]
         return self.affinity.of(request.customer, observed)
 
     def _choose(
@@ -208,7 +227,10 @@ class Deciding:
         return self._fall_back(request, now, decision_id=decision_id)
 
     def _fall_back(self, request: Request, permits: Permits, *, decision_id: str) -> Decision:
-        """Decide without anything personal: no context, no history, no rule about the person."""
+        """Decide without anything personal: no context, no history, no rule about the person.
+
+        Who objects to marketing is shown nothing.
+        """
         request = replace(request, context=_NOTHING)
         eligibility = eligible_offers(
             replace(request, customer=""),
@@ -221,7 +243,10 @@ class Deciding:
             allowed, refused = self._limits.narrow(
                 eligibility, self._core.state.counters, None, at_us=request.at_us
             )
-            chosen = choose_fallback(self.selector, decision_id=decision_id, allowed=allowed)
+            if objects(permits):
+                chosen = choose_nothing(self.selector)
+            else:
+                chosen = choose_fallback(self.selector, decision_id=decision_id, allowed=allowed)
             row = self._write(
                 request, chosen, decision_id=decision_id,
                 inputs=Inputs(

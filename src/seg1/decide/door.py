@@ -7,12 +7,21 @@ from typing import Final
 import numpy as np
 
 from seg1._checks import check_at_least
+from seg1.bandit import OfferSelector
+from seg1.consent import ConsentDoor
 from seg1.decide.holdout import Holdout
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events.vocabulary import id_problem
 from seg1.recommend import ALSModel
 
-__all__ = ["check_holdout", "check_model", "check_word", "checked_answer", "checked_context"]
+__all__ = [
+    "check_holdout",
+    "check_model",
+    "check_special",
+    "check_word",
+    "checked_answer",
+    "checked_context",
+]
 
 _LARGEST_REWARD: Final = 1e100
 
@@ -34,6 +43,16 @@ def checked_context(context: Mapping[str, object] | None) -> Mapping[str, object
     if context is not None and not isinstance(context, Mapping):
         raise InvalidTypeError(f"context must be a mapping, got {type(context).__name__}")
     return MappingProxyType(dict(context or {}))
+
+
+def check_special(selector: OfferSelector, consent: ConsentDoor) -> None:
+    """Refuse a feature of a special category without a rule of its own in the policy."""
+    for name in selector.schema.special:
+        if not consent.governs(name):
+            raise InvalidArgumentError(
+                f"feature {name!r} is of a special category, and the policy has no rule of its own "
+                f'for it: write Consent.for_purposes(..., features={{{name!r}: "its purpose"}})'
+            )
 
 
 def check_word(value: object, *, name: str) -> str:

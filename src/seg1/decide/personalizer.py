@@ -21,6 +21,7 @@ from seg1.decide.decision import Decision, Erasure
 from seg1.decide.door import (
     check_holdout,
     check_model,
+    check_special,
     check_word,
     checked_answer,
     checked_context,
@@ -98,6 +99,7 @@ class Personalizer:
             )
         check_consent(consent)
         check_holdout(holdout)
+        check_special(selector, consent)
         if recommender is not None:
             check_model(recommender)
         rules = tuple(filters)

@@ -130,6 +130,9 @@ class InteractionMatrixBuilder:
             is_other = verdict.reasons[rows.customer_index] != number
             rows = rows.keep(is_other, dropped, reason)
         rows = rows.keep(rows.time_us <= at_us, dropped, "later than the reference time")
+        if verdict.retention_us is not None:
+            is_young = rows.time_us >= at_us - verdict.retention_us
+            rows = rows.keep(is_young, dropped, "older than its purpose allows")
         rows = rows.keep(rows.value > 0, dropped, "value is not above 0")
         of_kind = np.array([self.kind_weights.get(kind, 1.0) for kind in events.kinds])
         rows = rows.keep(of_kind[rows.kind_index] > 0, dropped, "kind weighs 0")
@@ -202,6 +205,7 @@ class InteractionMatrixBuilder:
                 n_customers=len(customer_order),
                 dropped=dropped,
                 excluded=verdict.excluded,
+                policy=verdict.policy,
             ),
         )
 
@@ -222,6 +226,8 @@ class _TrainVerdict(NamedTuple):
     purposes: tuple[str, ...]
     epoch: int
     excluded: dict[str, int]
+    policy: str
+    retention_us: int | None
 
 
 def _ask(events: Events, consent: ConsentDoor, *, at_us: int) -> _TrainVerdict:
@@ -234,7 +240,12 @@ def _ask(events: Events, consent: ConsentDoor, *, at_us: int) -> _TrainVerdict:
     reasons[present[~verdicts.allowed & (verdicts.reasons == 0)]] = Reason.BY_FILTER
     purposes = dict.fromkeys((*consent.purposes("ingest"), *consent.purposes("train")))
     return _TrainVerdict(
-        reasons, tuple(purposes), verdicts.epoch, dict(verdicts.denied_by_reason())
+        reasons,
+        tuple(purposes),
+        verdicts.epoch,
+        dict(verdicts.denied_by_reason()),
+        consent.version,
+        consent.retention_us("ingest", "train"),
     )
 
 

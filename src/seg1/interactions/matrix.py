@@ -1,5 +1,6 @@
 """`Interactions`: the sparse matrix, its vocabularies, and where it came from."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,8 @@ class Provenance:
         Events left out: reason to count.
     excluded
         Customers left out for lack of consent: reason to count.
+    policy
+        Version of the consent policy; or why no consent was needed.
     """
 
     purposes: tuple[str, ...]
@@ -47,6 +50,7 @@ class Provenance:
     n_customers: int
     dropped: Mapping[str, int] = field(default_factory=dict)
     excluded: Mapping[str, int] = field(default_factory=dict)
+    policy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -98,6 +102,15 @@ class Interactions:
         """
         start, stop = self.weights.indptr[customer_index : customer_index + 2]
         return self.weights.indices[start:stop], self.weights.data[start:stop]
+
+    @property
+    def version(self) -> str:
+        """Name the matrix by its content, ids and weights: 16 hexadecimal digits."""
+        digest = hashlib.sha256()
+        for name, array in self.to_saved()[0].items():
+            digest.update(f"{name} {array.dtype} {array.shape}:".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()[:16]
 
     def to_saved(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Lay out as arrays and JSON, for `seg1.persist.save`."""

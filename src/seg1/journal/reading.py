@@ -43,6 +43,10 @@ def read_log(journal: Journal, *, consent: ConsentDoor, at_us: int) -> DecisionL
         excluded,
         "another catalogue",
     )
+    retention_us = consent.retention_us("measure")
+    if retention_us is not None:
+        young = [t.decided.at_us >= at_us - retention_us for t in rows]
+        rows = _keep(rows, young, excluded, "older than its purpose allows")
     rows = _keep(rows, [t.decided.arm >= 0 for t in rows], excluded, "nothing to choose from")
     rows = _keep(rows, _may_measure(rows, consent, at_us=at_us), excluded, "consent: measure")
     arms, goal = arms_of_body(catalogue.body)

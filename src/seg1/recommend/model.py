@@ -83,6 +83,21 @@ class ALSModel(Served):
         digest.update(self.item_factors.tobytes())
         return digest.hexdigest()[:16]
 
+    @property
+    def manifest(self) -> dict[str, object]:
+        """Tell what the model was trained on, under which consent, as values that JSON can hold.
+
+        It is saved with the model. It holds counts and hashes, and no id.
+        """
+        told = asdict(self.interactions.provenance)
+        return {
+            "model": self.version,
+            "data": self.interactions.version,
+            **told,
+            "purposes": list(told["purposes"]),
+            "configuration": asdict(self.config),
+        }
+
     def fold_in(self, history: Mapping[Id, float]) -> Float64s:
         """Work out the factors of a customer from a history, without a fit.
 
