@@ -1,12 +1,23 @@
 """Consent: who permits what, when. Unknown, missing, expired or failing means no."""
 
 from seg1.consent.filters import ConsentFilter, all_of, any_of, not_
+from seg1.consent.gpp import GPPOptOut, GPPString, USOptOuts, decode_gpp
 from seg1.consent.ledger import ConsentLedger
 from seg1.consent.policy import STAGES, Consent, ConsentDoor, ConsentNotNeeded, Permits
+from seg1.consent.signals import CONSENT_MODE_SIGNALS, ConsentMode, GlobalPrivacyControl
 from seg1.consent.store import ConsentEvent, ConsentStore, MemoryStore, SqliteStore
+from seg1.consent.tcf import (
+    PublisherConsents,
+    Restriction,
+    RestrictionType,
+    TCString,
+    decode_tc,
+)
+from seg1.consent.tcf_filter import TCFConsent
 from seg1.consent.verdicts import Ask, Customers, Reason, Verdict, Verdicts
 
 __all__ = [
+    "CONSENT_MODE_SIGNALS",
     "STAGES",
     "Ask",
     "Consent",
@@ -14,16 +25,28 @@ __all__ = [
     "ConsentEvent",
     "ConsentFilter",
     "ConsentLedger",
+    "ConsentMode",
     "ConsentNotNeeded",
     "ConsentStore",
     "Customers",
+    "GPPOptOut",
+    "GPPString",
+    "GlobalPrivacyControl",
     "MemoryStore",
     "Permits",
+    "PublisherConsents",
     "Reason",
+    "Restriction",
+    "RestrictionType",
     "SqliteStore",
+    "TCFConsent",
+    "TCString",
+    "USOptOuts",
     "Verdict",
     "Verdicts",
     "all_of",
     "any_of",
+    "decode_gpp",
+    "decode_tc",
     "not_",
 ]
