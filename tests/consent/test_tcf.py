@@ -110,7 +110,7 @@ def test_what_is_no_str_is_refused(value: object) -> None:
 
 
 def test_a_string_longer_than_the_bound_is_refused_unread() -> None:
-    with pytest.raises(MalformedSignalError, match="at most 8,192 characters"):
+    with pytest.raises(MalformedSignalError, match="at most 6,144 characters"):
         decode_tc(TEXT + "A" * MAX_CHARACTERS)
 
 
@@ -196,6 +196,11 @@ def test_a_restriction_outside_the_standard_is_refused(purpose: int, kind: int, 
 
     with pytest.raises(MalformedSignalError, match=words):
         decode_tc(text_of(bits))
+
+
+def test_more_restrictions_than_purposes_and_types_are_refused() -> None:
+    with pytest.raises(MalformedSignalError, match="it has 73 restrictions, of at most 72"):
+        decode_tc(text_of(BITS[:-12] + number(73, 12)))
 
 
 @pytest.mark.parametrize("n_zeros", [1, 5, 24, 57])

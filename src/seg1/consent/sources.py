@@ -1,7 +1,7 @@
 """Where a filter of signals finds each customer's signal, and how it answers one by one."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from seg1.errors import InvalidArgumentError, InvalidTypeError
 
 __all__ = ["ALLOWED", "DENIED", "EXPIRED", "FAILED", "MISSING", "NOT_ASKED", "NOT_YET", "Source"]
 
-Source: TypeAlias = Callable[[Id], object] | Mapping[Id, object]
+# Any: an id of the one kind that the source holds, str or int.
+Source: TypeAlias = Callable[[Any], object] | Mapping[Any, object]
 """A customer's signal: a mapping of ids, or a function of one id; None where there is none."""
 
 ALLOWED: Final = Verdict(ALLOW, Reason.GRANTED)

@@ -13,12 +13,13 @@ from seg1.errors import MalformedSignalError
 
 __all__ = ["PublisherConsents", "Restriction", "RestrictionType", "TCString", "decode_tc"]
 
-# A string for 2,000 vendors takes about 1,300 characters; a browser keeps 4,096 in a cookie. Twice
-# that leaves room for publisher restrictions, and bounds the time that a hostile string can take.
-MAX_CHARACTERS: Final = 8_192
+# A string for 2,000 vendors takes about 1,300 characters, and a browser keeps 4,096 in a cookie.
+# The rest is room for publisher restrictions; the bound keeps the slowest near a millisecond.
+MAX_CHARACTERS: Final = 6_144
 
 _MAX_VENDOR: Final = 65_535
 _MAX_SEGMENTS: Final = 4
+_MAX_RESTRICTIONS: Final = 72  # one a purpose and type
 _DECISECOND_US: Final = 100_000
 _VERSION: Final = 2
 _N_PURPOSES: Final = 24
@@ -160,7 +161,7 @@ def decode_tc(text: str) -> TCString:
     ----------
     text
         The core segment and, in any order, disclosed vendors, allowed vendors and publisher TC,
-        joined by dots. At most 8,192 characters.
+        joined by dots. At most 6,144 characters.
 
     Returns
     -------
@@ -209,7 +210,7 @@ def _core(text: str) -> dict[str, object]:
         "publisher_country": bits.letters(),
         "vendor_consents": _vendors(bits),
         "vendor_legitimate_interests": _vendors(bits),
-        "restrictions": tuple(_restriction(bits) for _ in range(bits.number(12))),
+        "restrictions": _restrictions(bits),
     }
     bits.end()
     return fields
@@ -238,6 +239,13 @@ def _metadata(bits: BitReader) -> dict[str, object]:
 def _vendors(bits: BitReader) -> Numbers:
     highest = bits.number(16)
     return bits.range_numbers(highest=highest) if bits.flag() else bits.numbers(highest)
+
+
+def _restrictions(bits: BitReader) -> tuple[Restriction, ...]:
+    n = bits.number(12)
+    if n > _MAX_RESTRICTIONS:
+        raise bits.refusal(f"it has {n} restrictions, of at most {_MAX_RESTRICTIONS}")
+    return tuple(_restriction(bits) for _ in range(n))
 
 
 def _restriction(bits: BitReader) -> Restriction:
