@@ -216,7 +216,9 @@ def test_it_is_a_consent_filter(strings: object) -> None:
     assert tcf.check(WHO, OFFERS).values.tolist() == [1, -1, 0, 0]
 
 
-def test_a_source_that_fails_for_one_customer_fails_for_that_one() -> None:
+def test_a_source_that_fails_for_one_customer_fails_for_that_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     def strings(customer: Id) -> str:
         if customer == "bo":
             raise RuntimeError(CANARY)
@@ -225,6 +227,9 @@ def test_a_source_that_fails_for_one_customer_fails_for_that_one() -> None:
     tcf = TCFConsent(strings, vendor=12, purposes=PURPOSES)
 
     assert tcf.check(Customers.of("ana", "bo", "cy"), OFFERS).values.tolist() == [1, 0, 1]
+    assert caplog.messages == [
+        "the signals of 1 of 3 customers failed (RuntimeError first): read as unknown"
+    ]
 
 
 def test_a_repeated_string_is_decoded_once_per_check(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,12 +242,12 @@ def test_a_repeated_string_is_decoded_once_per_check(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(TCFConsent, "_judge", counting)
     monkeypatch.setattr(sources_module, "_CACHE_SIZE", 1)
-    one, other = encode(PLAIN), changed(screen=2)
-    tcf = TCFConsent({1: one, 2: other, 3: one, 4: other}, vendor=12, purposes=PURPOSES)
+    cut_off, other = encode(PLAIN)[:30], changed(screen=2)
+    tcf = TCFConsent({1: cut_off, 2: other, 3: cut_off, 4: other}, vendor=12, purposes=PURPOSES)
 
     for _ in range(2):
-        assert tcf.check(Customers.of(1, 2, 3, 4), OFFERS).values.tolist() == [1, 1, 1, 1]
-    assert asked == [one, other, other] * 2
+        assert tcf.check(Customers.of(1, 2, 3, 4), OFFERS).values.tolist() == [0, 1, 0, 1]
+    assert asked == [cut_off, other, other] * 2
 
 
 def test_no_string_is_logged_or_shown(caplog: pytest.LogCaptureFixture) -> None:

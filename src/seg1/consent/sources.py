@@ -1,5 +1,6 @@
 """Where a filter of signals finds each customer's signal, and how it answers one by one."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -7,9 +8,16 @@ import numpy as np
 
 from seg1._types import Id
 from seg1.consent.verdicts import ALLOW, DENY, UNKNOWN, Customers, Reason, Verdict, Verdicts
-from seg1.errors import InvalidArgumentError, InvalidTypeError
+from seg1.errors import (
+    InvalidArgumentError,
+    InvalidTypeError,
+    MalformedSignalError,
+    UnsupportedSignalError,
+)
 
 __all__ = ["ALLOWED", "DENIED", "EXPIRED", "FAILED", "MISSING", "NOT_ASKED", "NOT_YET", "Source"]
+
+log = logging.getLogger(__name__)
 
 # Any: an id of the one kind that the source holds, str or int.
 Source: TypeAlias = Callable[[Any], object] | Mapping[Any, object]
@@ -53,30 +61,52 @@ def answer_each(
 ) -> Verdicts:
     """Judge each customer's signal; where it cannot be had or read, it is UNKNOWN.
 
-    A signal that many customers share is judged once. Nothing is kept after the call.
+    A text that many customers share is judged once. Nothing is kept after the call. Only errors
+    that are not about the form of a signal are logged: how many, and the type of the first.
     """
-    known: dict[str, Verdict] = {}
-    answers = [_answer(customer, source, judge, known) for customer in customers.ids()]
+    asking = _Asking(source, judge)
+    answers = [asking.answer(customer) for customer in customers.ids()]
+    if asking.failures:
+        log.warning(
+            "the signals of %d of %d customers failed (%s first): read as unknown",
+            len(asking.failures),
+            len(customers),
+            asking.failures[0],
+        )
     values = np.fromiter((a.value for a in answers), np.int8, count=len(answers))
     reasons = np.fromiter((a.reason for a in answers), np.int8, count=len(answers))
     return Verdicts(values, reasons)
 
 
-def _answer(
-    customer: Id,
-    source: Callable[[Id], object],
-    judge: Callable[[object], Verdict],
-    known: dict[str, Verdict],
-) -> Verdict:
-    try:
-        signal = source(customer)
-        if type(signal) is not str:
-            return judge(signal)
-        verdict = known.get(signal)
+class _Asking:
+    """One call of a filter: what it has judged so far, and what went wrong."""
+
+    def __init__(self, source: Callable[[Id], object], judge: Callable[[object], Verdict]) -> None:
+        self._source = source
+        self._judge = judge
+        self._known: dict[str, Verdict] = {}
+        self.failures: list[str] = []
+
+    def answer(self, customer: Id) -> Verdict:
+        try:
+            signal = self._source(customer)
+            return self._shared(signal) if type(signal) is str else self._one(signal)
+        except (MalformedSignalError, UnsupportedSignalError):  # a source may decode, too
+            return FAILED
+        except Exception as error:  # noqa: BLE001  # fail closed, for this customer alone
+            self.failures.append(type(error).__name__)
+            return FAILED
+
+    def _shared(self, text: str) -> Verdict:
+        verdict = self._known.get(text)
         if verdict is None:
-            verdict = judge(signal)
-            if len(known) < _CACHE_SIZE:
-                known[signal] = verdict
-    except Exception:  # noqa: BLE001  # fail closed, for this customer alone; nothing is logged
-        return FAILED
-    return verdict
+            verdict = self._one(text)
+            if len(self._known) < _CACHE_SIZE:
+                self._known[text] = verdict
+        return verdict
+
+    def _one(self, signal: object) -> Verdict:
+        try:
+            return self._judge(signal)
+        except (MalformedSignalError, UnsupportedSignalError):
+            return FAILED
