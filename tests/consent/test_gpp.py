@@ -248,6 +248,7 @@ STRINGS: dict[Id, object] = {
     "eu alone": "DBABMA~" + TC,
     "eu malformed": "DBABMA~" + CANARY,
     "sharing": header([(8, 8)]) + "~" + national(1, 1, 1, 2, 1, n=20),
+    "targeted": header([(7, 7)]) + "~" + national(1, 1, 1, 1, 0, 0, 2, 2, 1),
     "gpc": header([(7, 7)]) + "~BAAAAAAAAQA.YA",
     "does not apply": header([(7, 7)]) + "~BAAAAAAAAQA.QA",
     "cut off": header([(7, 7)]) + "~BAAAA",
@@ -256,7 +257,7 @@ STRINGS: dict[Id, object] = {
     "malformed": CANARY,
     "bytes": b"DBABTA~1YNN",
 }
-EXPECTED = [1, -1, 1, 1, 1, -1, -1, 1, 0, 0, -1, 0, 0]
+EXPECTED = [1, -1, 1, 1, 1, -1, -1, -1, 1, 0, 0, -1, 0, 0]
 
 
 def test_an_opt_out_vetoes_and_what_cannot_be_read_does_not_pass() -> None:

@@ -181,10 +181,20 @@ def test_a_count_of_ranges_beyond_the_string_is_refused(n_entries: int) -> None:
 
 
 def test_a_last_run_that_is_cut_off_is_refused() -> None:
-    bits = number(1, 12) + "1" + number(5, 16) + "0" * 3
+    run = "1" + number(5, 16) + "1" * 5  # the zeros beyond would make it end at 63,488
+    bits = number(1, 3) + number(65_535, 16) + "1" + number(1, 12) + run
 
+    assert len(bits) % 6 == 0
     with pytest.raises(MalformedSignalError, match="segment: it ends before the content does"):
-        decode_tc(CORE + "." + text_of(number(1, 3) + number(9, 16) + "1" + bits)[:-1])
+        decode_tc(CORE + "." + text_of(bits))
+
+
+def test_one_bit_too_few_is_refused() -> None:
+    bits = BitReader("_", name="part")
+
+    assert bits.take(5) == "11111"
+    with pytest.raises(MalformedSignalError, match="part: it ends before the content does"):
+        bits.take(2)
 
 
 @pytest.mark.parametrize(

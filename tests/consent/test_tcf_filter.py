@@ -176,6 +176,10 @@ def test_legitimate_interest_needs_the_vendor_too() -> None:
     assert answer(tc, MEASUREMENT) == ALLOWED
 
 
+def test_purpose_1_undisclosed_does_not_touch_the_others() -> None:
+    assert answer(replace(PLAIN, purpose_one_treatment=True), MEASUREMENT) == ALLOWED
+
+
 def test_a_purpose_that_is_not_named_is_unknown() -> None:
     assert answer(PLAIN, replace(OFFERS, purpose="profiling")) == (0, Reason.NO_POLICY)
 
@@ -271,8 +275,8 @@ def test_no_string_is_logged_or_shown(caplog: pytest.LogCaptureFixture) -> None:
         ({"purposes": {"offers": ()}}, "must name at least one"),
         ({"purposes": {"offers": (25,)}}, "must be numbers from 1 to 24"),
         ({"purposes": {"offers": (0,)}}, "must be an int >= 1"),
-        ({"legitimate_interest": (7, 5)}, r"purposes \[5\] need consent"),
-        ({"legitimate_interest": (1,)}, r"purposes \[1\] need consent"),
+        ({"legitimate_interest": (7, 5, 3)}, r"purposes \[3, 5\] need consent"),
+        *(({"legitimate_interest": (n,)}, rf"purposes \[{n}\] need") for n in (1, 3, 4, 5, 6)),
         ({"min_policy": 1}, "min_policy must be an int >= 2"),
         ({"max_age_days": 0}, "max_age_days must be an int >= 1"),
     ],
