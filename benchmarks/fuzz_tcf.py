@@ -48,7 +48,10 @@ def _check_prefixes(text: str) -> None:
             continue
         _must(shorter.purpose_consents == whole.purpose_consents, "a prefix changes purposes")
         _must(shorter.vendor_consents == whole.vendor_consents, "a prefix changes vendors")
-        _must(shorter.restrictions == whole.restrictions, "a prefix drops a restriction")
+        _must(
+            shorter.publisher_restrictions == whole.publisher_restrictions,
+            "a prefix drops a restriction",
+        )
         disclosed = set(shorter.disclosed_vendors or ()) - set(whole.disclosed_vendors or ())
         _must(not disclosed, "a prefix discloses more vendors")
 

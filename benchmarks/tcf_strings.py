@@ -109,7 +109,7 @@ def _said(tc: TCString) -> dict[str, object]:
             "restrictionType": int(r.kind),
             "vendors": [v for start, end in r.vendors for v in range(start, end + 1)],
         }
-        for r in tc.restrictions
+        for r in tc.publisher_restrictions
     ]
     for theirs, ours in _PUBLISHER_SETS.items():
         said[theirs] = None if tc.publisher is None else list(getattr(tc.publisher, ours))
@@ -125,7 +125,7 @@ def _n_widening(text: str) -> int:
 def _widens(shorter: TCString, whole: TCString) -> bool:
     pairs = ((getattr(shorter, name), getattr(whole, name)) for name in _SETS.values())
     is_wider = any(set(few or ()) - set(many or ()) for few, many in pairs)
-    is_less_restricted = shorter.restrictions != whole.restrictions
+    is_less_restricted = shorter.publisher_restrictions != whole.publisher_restrictions
     is_judged_otherwise = (
         shorter.policy_version != whole.policy_version
         or shorter.is_service_specific != whole.is_service_specific

@@ -32,7 +32,7 @@ PLAIN = TCString(
     publisher_country="DE",
     vendor_consents=Numbers.of([12, 90]),
     vendor_legitimate_interests=Numbers.of([12]),
-    restrictions=(),
+    publisher_restrictions=(),
     disclosed_vendors=Numbers.of([12, 90, 91]),
 )
 
@@ -100,9 +100,12 @@ def core_bits(tc: TCString, *, is_ranges: bool = False) -> str:
         letters(tc.publisher_country),
         vendors(tc.vendor_consents, is_ranges=is_ranges),
         vendors(tc.vendor_legitimate_interests, is_ranges=is_ranges),
-        number(len(tc.restrictions), 12),
+        number(len(tc.publisher_restrictions), 12),
     ]
-    parts += [number(r.purpose, 6) + number(r.kind, 2) + ranges(r.vendors) for r in tc.restrictions]
+    parts += [
+        number(r.purpose, 6) + number(r.kind, 2) + ranges(r.vendors)
+        for r in tc.publisher_restrictions
+    ]
     return "".join(parts)
 
 
@@ -186,7 +189,7 @@ def tc_strings(draw: st.DrawFn) -> TCString:
         publisher_country=draw(_CODES),
         vendor_consents=draw(_numbers(2_000)),
         vendor_legitimate_interests=draw(_numbers(2_000)),
-        restrictions=tuple(draw(_RESTRICTIONS)),
+        publisher_restrictions=tuple(draw(_RESTRICTIONS)),
         disclosed_vendors=draw(st.none() | _numbers(2_000)),
         allowed_vendors=draw(st.none() | _numbers(2_000)),
         publisher=draw(st.none() | _PUBLISHERS),

@@ -51,7 +51,7 @@ def widens(shorter: TCString, whole: TCString) -> bool:
         (shorter.allowed_vendors, whole.allowed_vendors),
     ]
     is_wider = any(set(few or ()) - set(many or ()) for few, many in pairs)
-    return is_wider or shorter.restrictions != whole.restrictions
+    return is_wider or shorter.publisher_restrictions != whole.publisher_restrictions
 
 
 @given(tc=tc_strings(), is_ranges=st.booleans())
@@ -231,9 +231,15 @@ def test_segments_may_come_in_any_order() -> None:
 
 def test_a_repr_tells_nothing_of_the_content() -> None:
     restriction = Restriction(7, RestrictionType.NOT_ALLOWED, ((12, 13),))
-    tc = replace(PLAIN, restrictions=(restriction,), publisher=PUBLISHER)
+    tc = replace(PLAIN, publisher_restrictions=(restriction,), publisher=PUBLISHER)
 
-    shown = [tc, tc.restrictions, tc.publisher, tc.vendor_consents, BitReader(CORE, name="part")]
+    shown = [
+        tc,
+        tc.publisher_restrictions,
+        tc.publisher,
+        tc.vendor_consents,
+        BitReader(CORE, name="part"),
+    ]
 
     assert [repr(each) for each in shown] == [
         "TCString(policy_version=5)",

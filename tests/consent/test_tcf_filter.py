@@ -49,7 +49,7 @@ def answer(signal: object, ask: Ask = OFFERS, **options: object) -> tuple[int, R
 
 def restricted(*kinds: int, purpose: int = 3, vendors: tuple[int, int] = (10, 12)) -> str:
     return changed(
-        restrictions=tuple(
+        publisher_restrictions=tuple(
             Restriction(purpose, RestrictionType(kind), (vendors,)) for kind in kinds
         )
     )
@@ -163,7 +163,9 @@ def test_restrictions_of_a_purpose_with_legitimate_interest(
         PLAIN,
         purpose_consents=Numbers.of([7] if has_consent else []),
         purpose_legitimate_interests=Numbers.of([7] if has_interest else []),
-        restrictions=tuple(Restriction(7, RestrictionType(k), ((12, 12),)) for k in kinds),
+        publisher_restrictions=tuple(
+            Restriction(7, RestrictionType(k), ((12, 12),)) for k in kinds
+        ),
     )
 
     assert answer(tc, MEASUREMENT, legitimate_interest=[7]) == expected

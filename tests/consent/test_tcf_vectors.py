@@ -64,7 +64,7 @@ def said(tc: TCString) -> dict[str, Any]:
             "restrictionType": int(r.kind),
             "vendors": [v for start, end in r.vendors for v in range(start, end + 1)],
         }
-        for r in tc.restrictions
+        for r in tc.publisher_restrictions
     ]
     if tc.publisher is not None:
         words["numCustomPurposes"] = tc.publisher.n_custom

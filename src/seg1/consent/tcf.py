@@ -117,7 +117,7 @@ class TCString:
         Two capital letters.
     vendor_consents, vendor_legitimate_interests
         Vendors of the Global Vendor List.
-    restrictions
+    publisher_restrictions
         The publisher's restrictions, in the order of the string.
     disclosed_vendors
         Vendors that were shown; None without the segment, which TCF 2.3 requires.
@@ -145,7 +145,7 @@ class TCString:
     publisher_country: str
     vendor_consents: Numbers
     vendor_legitimate_interests: Numbers
-    restrictions: tuple[Restriction, ...]
+    publisher_restrictions: tuple[Restriction, ...]
     disclosed_vendors: Numbers | None = None
     allowed_vendors: Numbers | None = None
     publisher: PublisherConsents | None = None
@@ -210,7 +210,7 @@ def _core(text: str) -> dict[str, object]:
         "publisher_country": bits.letters(),
         "vendor_consents": _vendors(bits),
         "vendor_legitimate_interests": _vendors(bits),
-        "restrictions": _restrictions(bits),
+        "publisher_restrictions": _restrictions(bits),
     }
     bits.end()
     return fields

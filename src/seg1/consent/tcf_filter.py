@@ -132,7 +132,11 @@ class TCFConsent:
         return all(self._permits_purpose(tc, purpose) for purpose in needed)
 
     def _permits_purpose(self, tc: TCString, purpose: int) -> bool:
-        kinds = {r.kind for r in tc.restrictions if r.purpose == purpose and r.covers(self._vendor)}
+        kinds = {
+            r.kind
+            for r in tc.publisher_restrictions
+            if r.purpose == purpose and r.covers(self._vendor)
+        }
         is_interest = purpose in self._by_interest
         if RestrictionType.NOT_ALLOWED in kinds:
             return False
