@@ -15,6 +15,7 @@ BUILTINS = {
     "WrongIdTypeError": TypeError, "PluginError": TypeError, "UnknownIdError": LookupError,
     "MissingColumnError": LookupError, "DamagedError": OSError, "ConsentStoreError": OSError,
     "JournalError": OSError, "AuditError": OSError, "NotSupportedError": ValueError,
+    "MalformedSignalError": ValueError, "UnsupportedSignalError": ValueError,
     "MissingExtraError": ImportError, "ForkedFitError": RuntimeError,
 }  # fmt: skip
 

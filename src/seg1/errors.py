@@ -14,6 +14,8 @@ No message holds a customer id, a feature or a consent string: rows, counts and 
     +-- UnknownIdError (LookupError)           an id that the vocabulary does not hold
     +-- MissingColumnError (LookupError)       a table lacks a column that was named
     +-- BadRowError (ValueError)               one row of a table cannot be used
+    +-- MalformedSignalError (ValueError)      a consent string is not what its standard says
+    +-- UnsupportedSignalError (ValueError)    a part of a consent string is not read here
     +-- NotSupportedError (ValueError)         a log cannot carry the figure asked for
     +-- DamagedError (OSError)                 a file or folder is not what was written
     +-- ConsentStoreError (OSError)            the consent store cannot be read or written
@@ -33,6 +35,7 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidTypeError",
     "JournalError",
+    "MalformedSignalError",
     "MissingColumnError",
     "MissingExtraError",
     "NoInteractionsError",
@@ -40,6 +43,7 @@ __all__ = [
     "PluginError",
     "Seg1Error",
     "UnknownIdError",
+    "UnsupportedSignalError",
     "WrongIdTypeError",
 ]
 
@@ -122,6 +126,24 @@ class BadRowError(Seg1Error, ValueError):
 
 def _bad_row(row: int, column: str, reason: str) -> BadRowError:
     return BadRowError(row, column=column, reason=reason)
+
+
+class MalformedSignalError(Seg1Error, ValueError):
+    """A privacy signal is not in the form of its standard. The message never quotes it.
+
+    Examples
+    --------
+    >>> from seg1.consent import decode_tc
+    >>> try:
+    ...     decode_tc("COtybn4PA_zT4KjACBENAPCIAEBAAECAAIAA")
+    ... except MalformedSignalError as error:
+    ...     print(error)
+    TC string, core: it ends before the content does
+    """
+
+
+class UnsupportedSignalError(Seg1Error, ValueError):
+    """A section of a GPP string, or a version of one, is not read here; the message names it."""
 
 
 class NotSupportedError(Seg1Error, ValueError):

@@ -2,16 +2,27 @@
 
 from seg1.consent.audit import AuditHead, AuditTrail, verify_audit
 from seg1.consent.filters import ConsentFilter, all_of, any_of, not_
+from seg1.consent.gpp import GPPOptOut, GPPString, USOptOuts, decode_gpp
 from seg1.consent.ledger import ConsentLedger
 from seg1.consent.policy import STAGES, Consent, ConsentDoor, ConsentNotNeeded, Permits
 from seg1.consent.said import ConsentEvent
 from seg1.consent.scalar import vectorise
+from seg1.consent.signals import CONSENT_MODE_SIGNALS, ConsentMode, GlobalPrivacyControl
 from seg1.consent.snapshot import LedgerSnapshot
 from seg1.consent.store import ConsentStore, MemoryStore, SqliteStore
+from seg1.consent.tcf import (
+    PublisherConsents,
+    Restriction,
+    RestrictionType,
+    TCString,
+    decode_tc,
+)
+from seg1.consent.tcf_filter import TCFConsent
 from seg1.consent.verdicts import Ask, Customers, Reason, Verdict, Verdicts
 from seg1.consent.vetoes import MinimumAge
 
 __all__ = [
+    "CONSENT_MODE_SIGNALS",
     "STAGES",
     "Ask",
     "AuditHead",
@@ -21,19 +32,31 @@ __all__ = [
     "ConsentEvent",
     "ConsentFilter",
     "ConsentLedger",
+    "ConsentMode",
     "ConsentNotNeeded",
     "ConsentStore",
     "Customers",
+    "GPPOptOut",
+    "GPPString",
+    "GlobalPrivacyControl",
     "LedgerSnapshot",
     "MemoryStore",
     "MinimumAge",
     "Permits",
+    "PublisherConsents",
     "Reason",
+    "Restriction",
+    "RestrictionType",
     "SqliteStore",
+    "TCFConsent",
+    "TCString",
+    "USOptOuts",
     "Verdict",
     "Verdicts",
     "all_of",
     "any_of",
+    "decode_gpp",
+    "decode_tc",
     "not_",
     "vectorise",
     "verify_audit",
