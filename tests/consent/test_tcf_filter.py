@@ -121,7 +121,7 @@ def test_a_string_is_valid_from_its_update_until_13_months_after_its_creation() 
 
 
 def test_an_update_does_not_renew_what_was_created_too_long_ago() -> None:
-    tc = PLAIN._replace(updated_us=AT_US, created_us=AT_US - 391 * DAY_US)
+    tc = replace(PLAIN, updated_us=AT_US, created_us=AT_US - 391 * DAY_US)
 
     assert answer(tc) == (0, Reason.EXPIRED)
 
@@ -172,14 +172,14 @@ def test_restrictions_of_a_purpose_with_legitimate_interest(
 
 
 def test_legitimate_interest_needs_the_vendor_too() -> None:
-    tc = PLAIN._replace(vendor_legitimate_interests=NOBODY)
+    tc = replace(PLAIN, vendor_legitimate_interests=NOBODY)
 
     assert answer(tc, MEASUREMENT, legitimate_interest=[7]) == DENIED
     assert answer(tc, MEASUREMENT) == ALLOWED
 
 
 def test_purpose_1_undisclosed_does_not_touch_the_others() -> None:
-    assert answer(PLAIN._replace(purpose_one_treatment=True), MEASUREMENT) == ALLOWED
+    assert answer(replace(PLAIN, purpose_one_treatment=True), MEASUREMENT) == ALLOWED
 
 
 def test_a_purpose_that_is_not_named_is_unknown() -> None:
