@@ -93,14 +93,19 @@ def test_a_filter_that_answers_for_one_is_asked_for_one() -> None:
 def test_what_is_late_is_unknown_and_its_answer_is_thrown_away(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    source, may_answer = Source(), threading.Event()
-    source.does = may_answer.wait
+    source, may_answer, has_answered = Source(), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        may_answer.wait()
+        has_answered.set()
+
+    source.does = hold
     remote = remote_of(source, timeout_ms=1, n_threads=1, n_failures=9)
 
     first = one(remote)
     second = one(remote)
     may_answer.set()
-    source.does = lambda: None
+    has_answered.wait()
 
     assert (first, second) == (LATE, LATE)
     assert source.n_asked == 1  # nothing waits for a thread
@@ -108,9 +113,7 @@ def test_what_is_late_is_unknown_and_its_answer_is_thrown_away(
     remote.close()
 
 
-@pytest.mark.parametrize(
-    "does", [fail, lambda: np.ones(5, np.int8), lambda: True, lambda: 1 / 0]
-)
+@pytest.mark.parametrize("does", [fail, lambda: np.ones(5, np.int8), lambda: True, lambda: 1 / 0])
 def test_what_fails_or_has_a_wrong_form_is_unknown(
     does: Callable[[], object], caplog: pytest.LogCaptureFixture
 ) -> None:
