@@ -85,9 +85,9 @@ def millions(n_customers: int) -> dict[str, float]:
 
 
 def microseconds(work: Callable[[], object]) -> float:
-    """Time a call by the best of many rounds: others share the machine."""
-    n = 2_000
-    return min(timeit.repeat(work, number=n, repeat=15)) / n * 1e6
+    """Time a call by the best of many short rounds: others share the machine."""
+    n = 200
+    return min(timeit.repeat(work, number=n, repeat=300)) / n * 1e6
 
 
 def single(folder: Path) -> dict[str, float]:
