@@ -64,7 +64,7 @@ class Standing:
         """Take one event in; give the purposes of the customer for which it changed something."""
         self.kind = self.kind or type(event.customer)
         changed = tuple(
-            purpose for purpose, of in self._tables(event) if self._say(event, purpose, of)
+            [purpose for purpose, of in self._tables(event) if self._say(event, purpose, of)]
         )
         self.epoch += bool(changed)
         return changed
