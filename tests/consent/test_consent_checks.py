@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seg1._types import Int8s
+from seg1._types import Id, Int8s
 from seg1.consent import (
     Ask,
     ConsentEvent,
@@ -71,7 +71,47 @@ class AfraidOfNobody(Good):
         return super().check(customers, ask) if len(customers) else np.zeros(1, dtype=np.int8)
 
 
-@pytest.mark.parametrize("good", [Good(), not_(Good()), ConsentLedger()])
+class AlsoOne(Good):
+    depends_on = ()
+    may_veto = True
+
+    def ask_one(self, customer: Id, ask: Ask) -> int:  # noqa: ARG002  # the contract's
+        return 1 if customer == "bo" else -1
+
+
+class OtherOne(AlsoOne):
+    def ask_one(self, customer: Id, ask: Ask) -> int:
+        return -super().ask_one(customer, ask)
+
+
+class TrueOne(AlsoOne):
+    def ask_one(self, customer: Id, ask: Ask) -> int:
+        return super().ask_one(customer, ask) > 0
+
+
+class ByStage(Good):
+    depends_on = ("purpose",)
+
+    def check(self, customers: Customers, ask: Ask) -> Int8s:
+        return super().check(customers, ask) * np.int8(1 if ask.stage == ASK.stage else -1)
+
+
+class ByPurpose(Good):
+    depends_on = frozenset({"stage"})
+
+    def check(self, customers: Customers, ask: Ask) -> Int8s:
+        return super().check(customers, ask) * np.int8(1 if ask.purpose == ASK.purpose else -1)
+
+
+class ByWhat(Good):
+    depends_on = "purpose"
+
+
+class MayBeVeto(Good):
+    may_veto = "perhaps"
+
+
+@pytest.mark.parametrize("good", [Good(), not_(Good()), ConsentLedger(), AlsoOne()])
 def test_a_good_filter_passes(good: ConsentFilter) -> None:
     check_consent_filter(good, WHO, ASK)
 
@@ -86,6 +126,12 @@ def test_a_good_filter_passes(good: ConsentFilter) -> None:
         (ByCompany(), "a customer asked alone gets another answer"),
         (Writer(), "the filter writes into the codes it is given"),
         (AfraidOfNobody(), "the answer has the wrong form"),
+        (OtherOne(), "ask_one and check give a customer different answers"),
+        (TrueOne(), "ask_one answers in the wrong form: a bool has two values"),
+        (ByStage(), "depends_on leaves out the stage, which matters"),
+        (ByPurpose(), "depends_on leaves out the purpose, which matters"),
+        (ByWhat(), "depends_on is a tuple or set"),
+        (MayBeVeto(), "may_veto must be True or False"),
     ],
 )
 def test_a_bad_filter_is_caught(bad: ConsentFilter, words: str) -> None:
@@ -100,7 +146,17 @@ def test_too_few_customers_check_nothing() -> None:
         check_consent_filter(Good(), Customers.of("ana"), ASK)
 
 
+class Least:
+    """What a store must have, and no more."""
+
+    def __init__(self) -> None:
+        inner = MemoryStore()
+        self.append, self.read, self.version = inner.append, inner.read, inner.version
+        self.close = inner.close
+
+
 def test_our_stores_pass(tmp_path: Path) -> None:
+    check_consent_store(Least)
     check_consent_store(MemoryStore)
     check_consent_store(lambda: SqliteStore(tmp_path / "c.sqlite"))
 
@@ -157,6 +213,11 @@ class Once(MemoryStore):
         super().append([event for event in events if event not in self._events])
 
 
+class OthersToo(MemoryStore):
+    def history(self, customer: Id) -> list[ConsentEvent]:
+        return [event for event in self._events if str(event.customer) == str(customer)]
+
+
 class Texts(MemoryStore):
     def append(self, events: Sequence[ConsentEvent]) -> None:
         super().append(
@@ -178,6 +239,7 @@ class Texts(MemoryStore):
         (Everything, "must give only newer events"),
         (Once, "must give every event as it was appended"),
         (Texts, "must give every event as it was appended"),
+        (OthersToo, "must give that customer's, in order"),
     ],
 )
 def test_a_bad_store_is_caught(make_store: Callable[[], MemoryStore], words: str) -> None:

@@ -133,6 +133,17 @@ def test_columns_live_no_longer_than_the_vocabulary_they_are_about() -> None:
     assert not list(ledger._columns._of)
 
 
+def test_what_somebody_else_says_touches_nobody() -> None:
+    ledger = ConsentLedger()
+    ledger.grant(1, ["offers"], at=0, until=9)
+    ledger.restrict(MANY + 1, at=0)
+    ledger.withdraw(MANY + 2, at=0)
+
+    answer = ledger.check(all_of(Vocabulary(range(MANY))), Ask("offers", "train", 5))
+
+    assert np.flatnonzero(answer.allowed).tolist() == [1]
+
+
 def test_a_snapshot_answers_as_of_its_epoch() -> None:
     ledger = ConsentLedger()
     ledger.grant(1, ["offers"], at=0, until=9)

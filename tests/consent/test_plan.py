@@ -194,6 +194,71 @@ def test_where_every_leaf_fails_nothing_is_allowed(tree: Tree) -> None:
     assert not any(decided(failing(tree), []))
 
 
+plain_leaves = st.tuples(
+    st.sampled_from([LEAVES.index(of) for of in (ByQuestion, AlsoOne, Broken, BrokenOne)]),
+    st.integers(0, 20),
+)
+plain_trees: st.SearchStrategy[Tree] = st.recursive(
+    plain_leaves.map(lambda leaf: ("leaf", leaf)),
+    lambda inner: st.one_of(
+        st.tuples(st.sampled_from(["all_of", "any_of"]), st.lists(inner, min_size=1, max_size=3)),
+        st.tuples(st.just("not_"), st.lists(inner, min_size=1, max_size=1)),
+    ),
+    max_leaves=6,
+)
+
+
+def slow(tree: Tree, who: Id, ask: Ask) -> int:
+    """Strong Kleene logic, one customer at a time; a failing leaf is unknown."""
+    word, parts = tree
+    if word == "leaf":
+        leaf = LEAVES[parts[0]](parts[1])
+        return 0 if isinstance(leaf, Broken) else leaf.value(who, ask)
+    inner = [slow(part, who, ask) for part in parts]
+    return -inner[0] if word == "not_" else min(inner) if word == "all_of" else max(inner)
+
+
+@given(
+    trees=st.lists(plain_trees, min_size=1, max_size=2), vetoes=st.lists(plain_trees, max_size=2)
+)
+@settings(max_examples=80, deadline=None)
+def test_a_policy_equals_kleene_logic_with_vetoes_after_it(
+    trees: list[Tree], vetoes: list[Tree]
+) -> None:
+    rules = list(zip(PURPOSES, trees, strict=False))
+    consent = Consent(
+        {(purpose, "log"): build(tree) for purpose, tree in rules}, vetoes=map(build, vetoes)
+    )
+
+    answer = consent.check(Customers.of(*WHO), stage="log", at_us=AT)
+
+    for who, value in zip(WHO, answer.values.tolist(), strict=True):
+        asked = [(Ask(purpose, "log", AT), tree) for purpose, tree in rules]
+        lowest = [slow(tree, who, ask) for ask, tree in asked]
+        lowest += [slow(veto, who, ask) for ask, _ in asked for veto in vetoes]
+        assert value == min(lowest)
+        assert consent.ask(who, AT).allows("log") == (value == 1)
+
+
+@given(tree=trees, vetoes=st.lists(trees, max_size=1), order=st.permutations(range(9)))
+@settings(max_examples=40, deadline=None)
+def test_order_splitting_and_repetition_of_customers_change_nothing(
+    tree: Tree, vetoes: list[Tree], order: list[int]
+) -> None:
+    consent = Consent({("offers", "decide"): build(tree)}, vetoes=map(build, vetoes))
+    asked = [WHO[place % 3] for place in order]
+
+    def values(of: list[Id]) -> list[int]:
+        answer = consent.check(Customers.of(*of), stage="decide", at_us=AT)
+        found: list[int] = answer.values.tolist()
+        return found
+
+    one_by_one = {who: values([who])[0] for who in WHO}
+
+    assert values(asked) == [one_by_one[who] for who in asked]
+    assert values(asked[:4]) + values(asked[4:]) == values(asked)
+
+
 class Counting(AlsoOne):
     name = "counting"
 

@@ -18,12 +18,18 @@ from seg1.consent import (
     ConsentLedger,
     ConsentNotNeeded,
     Customers,
+    Permits,
     Reason,
+    Verdicts,
     all_of,
+    not_,
 )
+from seg1.consent.plan import OwnRight
 from seg1.consent.policy import check_consent
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events import Vocabulary
+
+BIT_OF = {stage: 1 << i for i, stage in enumerate(STAGES)}
 
 
 class ById:
@@ -190,6 +196,13 @@ def test_a_policy_that_means_nothing_is_refused(
         Consent(policy)
 
 
+def test_what_is_no_policy_is_refused_with_what_to_write() -> None:
+    with pytest.raises(InvalidTypeError, match=r"for a ledger write Consent\.for_purposes"):
+        Consent(ConsentLedger())  # type: ignore[arg-type]  # the point
+    with pytest.raises(InvalidTypeError, match="each name one purpose"):
+        Consent.for_purposes(ConsentLedger(), train="a", decide=["b"], measure="c")  # type: ignore[arg-type]  # the point
+
+
 def test_a_policy_does_not_change_with_the_dict_it_was_made_of() -> None:
     policy: dict[tuple[str, str], ConsentFilter] = {}
     consent = Consent(policy)
@@ -230,6 +243,16 @@ def test_where_consent_is_not_needed_every_stage_is_permitted_with_the_reason() 
     assert door.purposes("train") == ("not needed: synthetic data",)
 
 
+def test_where_consent_is_not_needed_many_are_permitted_and_nothing_can_be_withdrawn() -> None:
+    door = ConsentNotNeeded("synthetic data")
+
+    answer = door.check(Customers.of("ana", "bo"), stage="train", at_us=5)
+
+    assert (answer.allowed.tolist(), answer.one(0).reason) == ([True, True], Reason.NOT_NEEDED)
+    with pytest.raises(InvalidTypeError, match="a withdrawal would have no effect"):
+        door.withdraw("ana", at=5)
+
+
 @pytest.mark.parametrize("because", ["", "  ", None, 5])
 def test_consent_is_never_not_needed_without_a_reason(because: Any) -> None:  # noqa: ANN401  # the point
     with pytest.raises(InvalidArgumentError, match="say why"):
@@ -265,6 +288,56 @@ def test_a_policy_without_a_ledger_says_where_to_withdraw() -> None:
 
     with pytest.raises(InvalidTypeError, match="record it in its source"):
         consent.withdraw("ana", at=0)
+
+
+def test_a_withdrawal_reaches_a_ledger_within_a_composition() -> None:
+    ledger = ConsentLedger()
+    ledger.grant(2, ["offers"], at=0, until=100)
+    consent = Consent({("offers", "decide"): all_of(ById(), not_(not_(ledger)))})
+    before = consent.ask(2, at=5)
+
+    consent.withdraw(2, at=5)
+
+    assert consent.ledgers == (ledger,)
+    assert (before.allows("decide"), consent.ask(2, at=5).allows("decide")) == (True, False)
+
+
+def test_the_own_right_may_stand_in_a_composition() -> None:
+    consent = Consent({("own right", "export"): all_of(OwnRight())})
+
+    assert consent.ask("ana", at=5).reason("export") == Reason.OWN_RIGHT
+
+
+def test_what_is_remembered_of_answers_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seg1.consent.plan._MOST_KNOWN", 2)
+    ledger = ConsentLedger()
+    ledger.grant("ana", ["p", "q"], at=0, until=10)
+    ledger.withdraw("bo", ["p"], at=0)
+    ledger.object("cy", ["q"], at=0)
+    consent = Consent({("p", "train"): ledger, ("q", "decide"): ledger})
+
+    bits = [consent.ask(who, at=5).bits for who in ("ana", "bo", "cy", "ana", "di")]
+
+    assert bits == [BIT_OF["train"] | BIT_OF["decide"], 0, 0, BIT_OF["train"] | BIT_OF["decide"], 0]
+    assert len(consent._plan._known) <= 2
+
+
+def test_a_subclass_of_the_ledger_is_asked_as_it_answers() -> None:
+    class Closed(ConsentLedger):
+        def check(self, customers: Customers, ask: Ask) -> Verdicts:  # noqa: ARG002  # the contract's
+            return Verdicts.uniform(-1, Reason.BY_FILTER, n=len(customers))
+
+    closed = Closed()
+    closed.grant("ana", ["offers"], at=0, until=10)
+
+    assert not Consent({("offers", "decide"): closed}).ask("ana", at=5).bits
+
+
+def test_permits_are_compared_and_shown_as_what_they_hold() -> None:
+    permits = Consent({}).ask("ana", at=5)
+
+    assert permits == Permits(0, (Reason.NO_POLICY,) * len(STAGES), 0)
+    assert "ana" not in repr(permits)
 
 
 def test_a_ledger_that_cannot_be_read_permits_nothing(tmp_path: Path) -> None:

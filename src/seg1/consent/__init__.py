@@ -1,10 +1,13 @@
 """Consent: who permits what, when. Unknown, missing, expired or failing means no."""
 
 from seg1.consent.audit import AuditHead, AuditTrail, verify_audit
+from seg1.consent import profiles
+from seg1.consent.explain import explain
 from seg1.consent.filters import ConsentFilter, all_of, any_of, not_
 from seg1.consent.gpp import GPPOptOut, GPPString, USOptOuts, decode_gpp
 from seg1.consent.ledger import ConsentLedger
 from seg1.consent.policy import STAGES, Consent, ConsentDoor, ConsentNotNeeded, Permits
+from seg1.consent.remote import Remote
 from seg1.consent.said import ConsentEvent
 from seg1.consent.scalar import vectorise
 from seg1.consent.signals import CONSENT_MODE_SIGNALS, ConsentMode, GlobalPrivacyControl
@@ -47,6 +50,7 @@ __all__ = [
     "Reason",
     "Restriction",
     "RestrictionType",
+    "Remote",
     "SqliteStore",
     "TCFConsent",
     "TCString",
@@ -57,7 +61,9 @@ __all__ = [
     "any_of",
     "decode_gpp",
     "decode_tc",
+    "explain",
     "not_",
+    "profiles",
     "vectorise",
     "verify_audit",
 ]

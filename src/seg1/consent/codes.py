@@ -45,6 +45,8 @@ def code_of(value: int, reason: Reason) -> int:
 
 FAILED: Final = code_of(UNKNOWN, Reason.FILTER_FAILED)
 LATE: Final = code_of(UNKNOWN, Reason.NO_ANSWER_IN_TIME)
+_REASON = Reason.BY_FILTER
+_BY_FILTER = code_of(UNKNOWN, _REASON)
 _N_CODES = code_of(ALLOW, max(Reason)) + 1
 _VERDICTS = tuple(Verdict(code % 3 - 1, Reason(code // 3)) for code in range(_N_CODES))
 
@@ -99,13 +101,15 @@ def as_code(answer: object) -> int:
         For anything else. A bool has two values and a verdict three: False would have to stand for
         "no" and for "not known".
     """
-    value, reason = answer, Reason.BY_FILTER
+    if type(answer) is int and DENY <= answer <= ALLOW:
+        return _BY_FILTER + answer  # the usual case, at once
+    value, reason = answer, _REASON
     if type(answer) is Verdict:
         value, reason = answer.value, answer.reason
         if type(reason) is not Reason:
             raise PluginError("the reason of a verdict must be a seg1.consent.Reason")
-    if type(value) is int and DENY <= value <= ALLOW:
-        return code_of(value, reason)  # the usual case, at once
+        if type(value) is int and DENY <= value <= ALLOW:
+            return code_of(value, reason)
     if isinstance(value, bool | np.bool_):
         raise PluginError(
             "a bool has two values and a verdict three; answer 1 (allow), -1 (deny) or 0 (unknown)"

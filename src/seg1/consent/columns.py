@@ -82,6 +82,8 @@ class Columns:
 
     def tell(self, customer: Id, changed: tuple[str, ...]) -> None:
         """Note for whom a word came; the owner holds its lock."""
+        if not self._of:
+            return
         for of in self._of.values():
             for purpose, kept in of.items():
                 # A word about everything counts also where a purpose was never spoken of.

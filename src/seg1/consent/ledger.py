@@ -215,7 +215,8 @@ class ConsentLedger:
     def opt_out(self, customer: Id, *, at: At) -> None:
         """Record that a customer wants no automated decisions (GDPR, article 22).
 
-        A veto for the stage *decide* alone, until `opt_in` lifts it. No grant lifts it.
+        A veto for the stage *decide* alone, until `opt_in` lifts it; no grant does. `ask`, which
+        names no stage, does not tell it; a policy does.
 
         Examples
         --------

@@ -75,8 +75,7 @@ Node: TypeAlias = int | Branch
 """The number of a question, or a composition of nodes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What a filter is asked: once for all places of a policy where the answer is the same."""
 
     source: ConsentFilter
@@ -221,13 +220,13 @@ class Plan:
 
     def _ask_others(self, customer: Id, at_us: int) -> tuple[tuple[int, ...], int]:
         codes, epoch = [], 0
-        for question in self._asks:
-            ask = _new(Ask, (question.purpose, question.stage, at_us))
-            if question.ask_one is None:
-                code, of = guarded_check_one(question.source, customer, ask)
+        for source, ask_one, purpose, stage in self._asks:
+            ask = _new(Ask, (purpose, stage, at_us))
+            if ask_one is None:
+                code, of = guarded_check_one(source, customer, ask)
                 epoch += of
             else:
-                code = guarded_ask_one(question.source, question.ask_one, customer, ask)
+                code = guarded_ask_one(source, ask_one, customer, ask)
             codes.append(code)
         return tuple(codes), epoch
 

@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias, get_args
 from seg1._checks import check_choice, to_us
 from seg1._types import Id
 from seg1.errors import InvalidArgumentError, InvalidTypeError
-from seg1.events.vocabulary import MAX_ID_BYTES, as_id, id_problem, plain_id
+from seg1.events.vocabulary import MAX_ID_BYTES, as_id, id_problem
 
 __all__ = ["EVERYTHING", "KINDS", "ConsentEvent", "EventKind", "checked_event"]
 
@@ -66,7 +66,7 @@ def checked_event(event: ConsentEvent) -> ConsentEvent:
         raise InvalidArgumentError(
             f"a purpose must be a non-empty str of at most {MAX_ID_BYTES} bytes"
         )
-    purpose = str(plain_id(event.purpose))
+    purpose = str(as_id(event.purpose))
     check_choice(event.kind, name="kind", choices=KINDS)
     if event.kind in _OF_THE_PERSON and purpose != EVERYTHING:
         raise InvalidArgumentError(f'{event.kind!r} is about the person: its purpose is "*"')

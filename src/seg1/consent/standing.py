@@ -64,7 +64,7 @@ class Standing:
         """Take one event in; give the purposes of the customer for which it changed something."""
         self.kind = self.kind or type(event.customer)
         changed = tuple(
-            purpose for purpose, of in self._tables(event) if self._say(event, purpose, of)
+            [purpose for purpose, of in self._tables(event) if self._say(event, purpose, of)]
         )
         self.epoch += bool(changed)
         return changed
@@ -102,19 +102,22 @@ class Standing:
     def codes(self, customer: Id, asked: Sequence[Asked], at_us: int) -> tuple[int, ...]:
         """Answer for one customer, for each purpose that is asked about."""
         everything = self.words[EVERYTHING]
-        codes = []
+        codes: list[int] = []
+        before, code = "", NO_RECORD
         for purpose, _ in asked:
-            of = self.words.get(purpose)
-            word = None if of is None else of.get(customer)
-            if word is None:
-                word = everything.get(customer)
-            # `code_at`, written out for the usual case: nothing later, and a grant that is valid
-            if word is None:
-                codes.append(NO_RECORD)
-            elif word[0] > at_us or word[4] != GRANTED or not word[2] <= at_us < word[3]:
-                codes.append(code_at(word, at_us))
-            else:
-                codes.append(GRANTED)
+            if purpose != before:
+                before = purpose
+                of = self.words.get(purpose)
+                word = None if of is None else of.get(customer)
+                if word is None:
+                    word = everything.get(customer)
+                # `code_at`, written out for the usual case: a grant, and nothing said later
+                if word is not None and word[4] == GRANTED and word[0] <= at_us:
+                    is_valid = word[2] <= at_us < word[3]
+                    code = GRANTED if is_valid else code_at(word, at_us)
+                else:
+                    code = code_at(word, at_us)
+            codes.append(code)
         if customer in self.restricted or customer in self.opted_out:
             marks = [self.mark(customer, at_us, is_decide=is_decide) for _, is_decide in asked]
             codes = [stricter(code, mark) for code, mark in zip(codes, marks, strict=True)]

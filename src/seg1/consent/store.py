@@ -198,7 +198,9 @@ class SqliteStore:
 
 def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute(f"pragma busy_timeout = {_BUSY_MS}")
-    for n_left in reversed(range(_OPEN_TRIES)):
+    n_left = _OPEN_TRIES
+    while True:
+        n_left -= 1
         try:
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = full")

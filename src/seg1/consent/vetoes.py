@@ -17,6 +17,7 @@ __all__ = ["Ages", "MinimumAge"]
 
 Ages: TypeAlias = Mapping[Id, float | None] | Callable[[Id], float | None]
 
+_NUMBERS = (int, float, np.integer, np.floating)  # made once: a union is built at every use
 _UNDER_AGE = Verdict(DENY, Reason.UNDER_AGE)
 _AGE_UNKNOWN = Verdict(UNKNOWN, Reason.AGE_UNKNOWN)
 _OF_AGE = Verdict(ALLOW, Reason.BY_FILTER)
@@ -55,6 +56,7 @@ class MinimumAge:
 
     years: float
     ages: Ages = field(repr=False)
+    _find: Callable[[Id], float | None] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_number(self.years, name="years", above=0)
@@ -62,6 +64,8 @@ class MinimumAge:
             raise InvalidTypeError(
                 f"ages must be a mapping or a function of the id, got {type(self.ages).__name__}"
             )
+        find = self.ages.get if isinstance(self.ages, Mapping) else self.ages
+        object.__setattr__(self, "_find", find)
 
     @property
     def name(self) -> str:
@@ -70,9 +74,8 @@ class MinimumAge:
 
     def ask_one(self, customer: Id, ask: Ask) -> Verdict:  # noqa: ARG002  # the contract's
         """Answer for one customer."""
-        of = self.ages
-        age = of.get(customer) if isinstance(of, Mapping) else of(customer)
-        if isinstance(age, bool) or not isinstance(age, int | float | np.integer | np.floating):
+        age = self._find(customer)
+        if isinstance(age, bool) or not isinstance(age, _NUMBERS):
             return _AGE_UNKNOWN
         if not 0 <= age < inf:
             return _AGE_UNKNOWN

@@ -5,17 +5,23 @@ from collections.abc import Callable
 import numpy as np
 
 from seg1._types import Int8s, Int32s
+from seg1.consent.codes import as_code, verdict_of
 from seg1.consent.filters import ConsentFilter
-from seg1.consent.said import ConsentEvent
+from seg1.consent.policy import STAGES
+from seg1.consent.said import KINDS, ConsentEvent
+from seg1.consent.scalar import EVERY_WORD, checked_words
 from seg1.consent.store import ConsentStore
 from seg1.consent.verdicts import Ask, Customers, as_verdicts
-from seg1.errors import PluginError
+from seg1.errors import InvalidArgumentError, PluginError
 
 __all__ = ["check_consent_filter", "check_consent_store"]
 
 
 def check_consent_filter(consent_filter: ConsentFilter, customers: Customers, ask: Ask) -> None:
     """Hold a filter to its contract: form, repeatability, and one answer per customer.
+
+    Also what a filter need not have: that `ask_one` answers as `check` does, and that the answer
+    does not depend on what `depends_on` leaves out.
 
     Parameters
     ----------
@@ -57,6 +63,42 @@ def check_consent_filter(consent_filter: ConsentFilter, customers: Customers, as
     for position in positions[:100]:
         answer = _asked(consent_filter, customers, customers.codes[[position]], ask)
         assert answer[0] == first[position], "a customer asked alone gets another answer"
+    _check_ask_one(consent_filter, customers, ask, first)
+    _check_words(consent_filter, customers, ask, first)
+
+
+def _check_ask_one(
+    consent_filter: ConsentFilter, customers: Customers, ask: Ask, values: Int8s
+) -> None:
+    ask_one = getattr(consent_filter, "ask_one", None)
+    if ask_one is None:
+        return
+    for customer, value in list(zip(customers.ids(), values.tolist(), strict=True))[:100]:
+        try:
+            answer = verdict_of(as_code(ask_one(customer, ask)))
+        except PluginError as error:
+            raise AssertionError(f"ask_one answers in the wrong form: {error}") from error
+        assert answer.value == value, "ask_one and check give a customer different answers"
+
+
+def _check_words(
+    consent_filter: ConsentFilter, customers: Customers, ask: Ask, values: Int8s
+) -> None:
+    """See that other words of the question change nothing where the filter says so."""
+    may_veto = getattr(consent_filter, "may_veto", False)
+    assert isinstance(may_veto, bool), "may_veto must be True or False"
+    try:
+        words = checked_words(getattr(consent_filter, "depends_on", EVERY_WORD))
+    except InvalidArgumentError as error:
+        raise AssertionError(str(error)) from error
+    if "stage" not in words:
+        for stage in STAGES:
+            answer = _asked(consent_filter, customers, customers.codes, ask._replace(stage=stage))
+            assert np.array_equal(answer, values), "depends_on leaves out the stage, which matters"
+    if "purpose" not in words:
+        other = ask._replace(purpose=f"not {ask.purpose}")
+        answer = _asked(consent_filter, customers, customers.codes, other)
+        assert np.array_equal(answer, values), "depends_on leaves out the purpose, which matters"
 
 
 def _asked(consent_filter: ConsentFilter, customers: Customers, codes: Int32s, ask: Ask) -> Int8s:
@@ -104,6 +146,7 @@ def _check_store(store: ConsentStore) -> None:
         ConsentEvent("7", "offers", "grant", at_us=5, from_us=3, until_us=2**60),
         ConsentEvent(7, "offers", "withdraw", at_us=-5),
         ConsentEvent("Zoë 💡", "ads: web", "withdraw", at_us=5),
+        *(ConsentEvent("every kind", "*", kind, at_us=6) for kind in KINDS),
     ]
     store.append(first)
     one = store.version()
@@ -115,6 +158,18 @@ def _check_store(store: ConsentStore) -> None:
     store.append(second)
     _check_rows(store, first + second)
     assert store.version() not in (empty, one), "version() must change with every append"
+    _check_history(store, first + second)
+
+
+def _check_history(store: ConsentStore, events: list[ConsentEvent]) -> None:
+    """Ask for one customer's events, where the store gives them."""
+    history = getattr(store, "history", None)
+    if history is None:
+        return
+    for customer in ("7", 7, "nobody"):
+        kind = type(customer)
+        mine = [e for e in events if type(e.customer) is kind and e.customer == customer]
+        assert history(customer) == mine, "history(customer) must give that customer's, in order"
 
 
 def _check_rows(store: ConsentStore, expected: list[ConsentEvent]) -> None:
