@@ -10,7 +10,7 @@ from seg1.demo.plots import plot_consent, plot_missed, plot_ndcg
 from seg1.demo.second_half import Decisions
 from seg1.demo.story import SPLIT_WEEK, Comparison, Household, Models, Shop, Withdrawal
 from seg1.demo.telling import LABELS, difference_words
-from seg1.demo.telling_decisions import MODES, POLICIES, difference_of_policies
+from seg1.demo.telling_decisions import MODES, POLICIES, cost_of_floor, difference_of_policies
 from seg1.errors import MissingExtraError
 
 __all__ = ["render"]
@@ -72,6 +72,7 @@ def render(
         d=decisions,
         policies=POLICIES,
         modes=MODES,
+        floor_cost=cost_of_floor(decisions.evaluation, decisions.lifted),
         difference=difference_of_policies(decisions.thompson_minus_greedy),
         plots={
             "consent": plot_consent(shop),

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seg1.consent import STAGES
-from seg1.demo.regret import Trial
 from seg1.demo.story import Figures, Shop
 from seg1.demo.telling import LABELS
 from seg1.demo.telling_decisions import POLICIES
+from seg1.demo.trial import Trial
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +23,12 @@ __all__ = ["Plot", "plot_consent", "plot_missed", "plot_ndcg"]
 _INK = "#010203"
 _BLUE, _GREY, _AMBER, _GREEN = "#3b82c4", "#8a8f98", "#c77d11", "#2f9e62"
 _N_POINTS = 120
+_STYLES = {
+    "uniform": ":",
+    "thompson": "-",
+    "greedy": "--",
+    "best_fixed": "-.",
+}  # not by colour alone
 _COLOURS = {"uniform": _GREY, "thompson": _BLUE, "greedy": _AMBER, "best_fixed": _GREEN}
 
 
@@ -89,7 +95,13 @@ def plot_missed(trial: Trial) -> Plot:
                 contacts[shown], least[shown], most[shown],
                 color=_COLOURS[name], alpha=0.18, linewidth=0,
             )  # fmt: skip
-            axes.plot(contacts[shown], mean[shown], color=_COLOURS[name], label=words)
+            axes.plot(
+                contacts[shown],
+                mean[shown],
+                color=_COLOURS[name],
+                label=words,
+                linestyle=_STYLES[name],
+            )
         axes.set_xlabel("contacts, in order of time")
         axes.set_ylabel("redemptions missed (simulation)")
         axes.legend(frameon=False, loc="upper left", fontsize=10)

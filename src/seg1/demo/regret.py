@@ -1,18 +1,13 @@
-"""What a policy misses: its choices against the best ones, by rates that only a simulation knows."""
+"""What a policy misses against the best choices, by rates that only a simulation knows."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from seg1._types import Float64s
-from seg1.bandit import Explorer, Greedy, ThompsonSampling
-from seg1.demo.deciding import Run, World, live, open_engine, selector_of
-from seg1.demo.evaluating import Evaluation, evaluate_less_exploring
-from seg1.journal import MemoryJournal
-from seg1.recommend.metrics import Interval, bootstrap_mean
+from seg1.demo.deciding import Run
 
-__all__ = ["Regret", "Trial", "regret_of", "try_policies"]
+__all__ = ["Regret", "regret_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,7 +35,7 @@ class Regret:
     best_fixed_offer: int
 
     def share(self, regret: Float64s) -> float:
-        """Give a regret as a share of uniform's."""
+        """Give one of these regrets as a share of uniform's."""
         return float(regret.sum() / self.uniform.sum())
 
 
@@ -67,95 +62,3 @@ def regret_of(run: Run, *, rates: Float64s) -> Regret:
         best_fixed=np.where(counts, best - rate[:, fixed_offer], 0.0),
         best_fixed_offer=fixed_offer,
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Trial:
-    """Several policies in the same simulated world, over several seeds.
-
-    Attributes
-    ----------
-    shares
-        Policy to its regret as a share of uniform's, float64, shape (n_seeds,). "best_fixed" is
-        held against the contacts of the Thompson run.
-    missed
-        Policy to redemptions missed up to each contact, mean over seeds, and its least and most;
-        float64, shape (3, n_contacts). "uniform" is among them.
-    redemptions
-        Policy to simulated redemptions, mean over seeds.
-    evaluations
-        Of the Thompson run of each seed.
-    best_fixed_offer
-        Name of the offer that was the best fixed one in most seeds.
-    """
-
-    shares: Mapping[str, Float64s]
-    missed: Mapping[str, Float64s]
-    redemptions: Mapping[str, float]
-    evaluations: tuple[Evaluation, ...]
-    best_fixed_offer: str
-
-    @property
-    def n_seeds(self) -> int:
-        """Count the seeds."""
-        return len(self.evaluations)
-
-    @property
-    def n_covered(self) -> int:
-        """Count the seeds whose interval covers the truth; a refusal covers nothing."""
-        return sum(evaluation.covers for evaluation in self.evaluations)
-
-    @property
-    def n_refused(self) -> int:
-        """Count the seeds whose log did not support the policy."""
-        return sum(evaluation.value is None for evaluation in self.evaluations)
-
-    def share(self, policy: str, *, rng: np.random.Generator) -> Interval:
-        """Give a policy's share, mean over seeds with its interval."""
-        return bootstrap_mean(self.shares[policy], rng=rng)
-
-    def thompson_minus_greedy(self, *, rng: np.random.Generator) -> Interval:
-        """Give the paired difference of their shares, mean over seeds with its interval."""
-        return bootstrap_mean(self.shares["thompson"] - self.shares["greedy"], rng=rng)
-
-
-def try_policies(world: World, *, seeds: Sequence[int]) -> Trial:
-    """Run Thompson sampling and greedy once for each seed, each on a journal in memory."""
-    thompson, evaluations = [], []
-    for seed in seeds:
-        journal = MemoryJournal()
-        thompson.append(_run(world, ThompsonSampling(), seed=seed, journal=journal))
-        evaluations.append(evaluate_less_exploring(journal, world, seed=seed))
-    greedy = [_run(world, Greedy(), seed=seed, journal=MemoryJournal()) for seed in seeds]
-    runs = {"thompson": thompson, "greedy": greedy}
-    regrets = {name: [regret_of(run, rates=world.rates) for run in of] for name, of in runs.items()}
-    missed = {name: [regret.chosen for regret in of] for name, of in regrets.items()}
-    missed["best_fixed"] = [regret.best_fixed for regret in regrets["thompson"]]
-    uniform = [regret.uniform for regret in regrets["thompson"]]
-    fixed = [regret.best_fixed_offer for regret in regrets["thompson"]]
-    return Trial(
-        shares={
-            name: _shares(of, [regret.uniform for regret in regrets.get(name, regrets["thompson"])])
-            for name, of in missed.items()
-        },
-        missed={name: _band(of) for name, of in {**missed, "uniform": uniform}.items()},
-        redemptions={
-            name: float(np.mean([run.n_redeemed for run in of])) for name, of in runs.items()
-        },
-        evaluations=tuple(evaluations),
-        best_fixed_offer=str(world.offers[int(np.bincount(fixed).argmax())].id),
-    )
-
-
-def _run(world: World, explorer: Explorer, *, seed: int, journal: MemoryJournal) -> Run:
-    selector = selector_of(world, explorer=explorer, seed=seed)
-    return live(open_engine(world, selector, journal=journal), world, seed=seed)
-
-
-def _shares(missed: list[Float64s], uniform: list[Float64s]) -> Float64s:
-    return np.array([own.sum() / even.sum() for own, even in zip(missed, uniform, strict=True)])
-
-
-def _band(missed: list[Float64s]) -> Float64s:
-    total = np.cumsum(missed, axis=1)  # (n_seeds, n_contacts)
-    return np.stack([total.mean(axis=0), total.min(axis=0), total.max(axis=0)])

@@ -1,4 +1,4 @@
-"""Restart and replay: is what the engine knows the fold of its journal, and every choice its own?"""
+"""Restart and replay: what the engine knows is the fold of its journal, and this shows it."""
 
 import hashlib
 from collections.abc import Iterator

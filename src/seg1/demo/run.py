@@ -29,7 +29,7 @@ N_SEEDS = 20
 def run(
     out: Path, *, seed: int = 0, as_json: bool = False, n_seeds: int = N_SEEDS
 ) -> dict[str, Any]:
-    """Tell the story at the terminal, and leave report, model, consent file and journal in a folder.
+    """Tell the story at the terminal, and leave its results in a folder.
 
     Parameters
     ----------
@@ -78,6 +78,7 @@ def _tell(extract: Extract, *, out: Path, staging: Path, seed: int, n_seeds: int
             shop,
             told.models,
             file=staging / "decisions.sqlite",
+            model_folder=staging / "model",
             seed=seed,
             n_seeds=n_seeds,
             rng=rng,

@@ -1,13 +1,12 @@
 """Steps 5 to 7 in their order: decide, restart and measure, let one household leave."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seg1.consent import Consent, ConsentLedger
 from seg1.demo import telling_decisions as telling
 from seg1.demo.deciding import Run, World, live, open_engine, open_world, selector_of
 from seg1.demo.evaluating import (
@@ -17,9 +16,9 @@ from seg1.demo.evaluating import (
     lift_beside_truth,
 )  # fmt: skip
 from seg1.demo.leaving import Leaving, leave
-from seg1.demo.regret import Regret, Trial, regret_of, try_policies
 from seg1.demo.restarting import Restart, fingerprint, restart
-from seg1.demo.story import Models, Shop, consent_of
+from seg1.demo.story import Models, Shop
+from seg1.demo.trial import Parcel, Trial, try_policies
 from seg1.journal import DecisionLog
 from seg1.recommend.metrics import Interval
 
@@ -34,8 +33,8 @@ class Decisions:
     ----------
     world
         Offers, contacts and simulated rates.
-    run, regret
-        The run that is kept in ``decisions.sqlite``, and what it missed.
+    run
+        The run that is kept in ``decisions.sqlite``.
     trial
         The policies over several seeds.
     shares, thompson_minus_greedy
@@ -47,7 +46,6 @@ class Decisions:
 
     world: World
     run: Run
-    regret: Regret
     trial: Trial
     shares: dict[str, Interval]
     thompson_minus_greedy: Interval
@@ -93,6 +91,7 @@ def decide_offers(
     models: Models,
     *,
     file: Path,
+    model_folder: Path,
     seed: int,
     n_seeds: int,
     rng: np.random.Generator,
@@ -106,6 +105,8 @@ def decide_offers(
         What the steps before gave.
     file
         The journal's file; made here.
+    model_folder
+        Where the recommender was saved.
     seed, n_seeds
         Of the run that is kept, and how many others Thompson sampling and greedy are compared on.
     rng
@@ -118,10 +119,9 @@ def decide_offers(
     with open_engine(world, selector_of(world, seed=seed), journal=file) as engine:
         run = live(engine, world, seed=seed)
         known = fingerprint(engine, world)
-    regret = regret_of(run, rates=world.rates)
     say(telling.tell_run(run, world))
-    in_memory = replace(world, consent=_consent_in_memory(shop))
-    trial = try_policies(in_memory, seeds=_others(seed, n_seeds))
+    parcel = _parcel(world, shop, model_folder=model_folder)
+    trial = try_policies(parcel, seeds=_others(seed, n_seeds))
     shares = {name: trial.share(name, rng=rng) for name in trial.shares}
     difference = trial.thompson_minus_greedy(rng=rng)
     say(telling.tell_trial(trial, shares=shares, difference=difference))
@@ -131,14 +131,13 @@ def decide_offers(
         log = DecisionLog.from_journal(engine.journal, consent=world.consent, at=world.end_us)
         lifted = lift_beside_truth(log, world)
         say(telling.tell_restart(restarted))
-        say(telling.tell_evaluation(evaluation, trial))
+        say(telling.tell_evaluation(evaluation, trial, lifted=lifted))
         say(telling.tell_lift(lifted))
         leaving = leave(engine, world, run, file=file)
     say(telling.tell_leaving(leaving))
     return Decisions(
         world=world,
         run=run,
-        regret=regret,
         trial=trial,
         shares=shares,
         thompson_minus_greedy=difference,
@@ -155,9 +154,14 @@ def _others(seed: int, n_seeds: int) -> range:
     return range(first, first + n_seeds)
 
 
-def _consent_in_memory(shop: Shop) -> Consent:
-    """Copy the consent file, so that the runs in memory read no file either."""
-    ledger = ConsentLedger()
-    for household in shop.events.customers.ids:
-        ledger.record(shop.ledger.history(household))
-    return consent_of(ledger)
+def _parcel(world: World, shop: Shop, *, model_folder: Path) -> Parcel:
+    households = shop.events.customers.ids
+    return Parcel(
+        offers=world.offers,
+        contacts=world.contacts,
+        rates=world.rates,
+        n_mailed=world.n_mailed,
+        n_redeemed=world.n_redeemed,
+        said=tuple(said for household in households for said in shop.ledger.history(household)),
+        model_folder=model_folder,
+    )

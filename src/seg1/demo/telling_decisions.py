@@ -8,13 +8,14 @@ from seg1.demo.campaigns import MIN_MAILED
 from seg1.demo.deciding import BUDGET, CAP, FLOOR, HOLDOUT, Run, World
 from seg1.demo.evaluating import LESS_FLOOR, Evaluation, LiftBeside
 from seg1.demo.leaving import Leaving
-from seg1.demo.regret import Trial
 from seg1.demo.restarting import Restart
+from seg1.demo.trial import Trial
 from seg1.recommend.metrics import Interval
 
 __all__ = [
     "MODES",
     "POLICIES",
+    "cost_of_floor",
     "difference_of_policies",
     "tell_evaluation",
     "tell_leaving",
@@ -42,14 +43,15 @@ MODES = {
 def tell_world(world: World) -> Iterator[str]:
     """Say what is simulated, and from what."""
     yield ""
-    yield "5. Coupons, one visit at a time. From here on customers are a SIMULATION: the data hold no"
-    yield "   probability with which a coupon was mailed, so they cannot say what another would have"
+    yield "5. Coupons, one visit at a time"
+    yield "   A SIMULATION from here on: the data do not hold with what probability a coupon was"
+    yield "   mailed, so they cannot say what another would have brought. The rates of the answers"
     yield (
-        f"   brought. Rates come from {world.n_redeemed} real redemptions of {world.n_mailed:,} "
-        f"mailings: {len(world.offers)} campaigns"
+        f"   come from {world.n_redeemed} real redemptions of {world.n_mailed:,} mailings: "
+        f"{len(world.offers)} campaigns (mailed to {MIN_MAILED}"
     )
     yield (
-        f"   (mailed to {MIN_MAILED} households or more) x light, medium and heavy shoppers, from "
+        "   or more households) x light, medium and heavy shoppers, "
         f"{world.rates.min():.3f} to {world.rates.max():.3f}"
     )
 
@@ -80,9 +82,7 @@ def tell_trial(
     trial: Trial, *, shares: Mapping[str, Interval], difference: Interval
 ) -> Iterator[str]:
     """Say what each policy missed."""
-    yield (
-        f"   Regret: redemptions missed against the best offer of each contact; an even draw is 100 %."
-    )
+    yield "   Regret: redemptions missed against each contact's best offer; an even draw is 100 %."
     yield f"   The same engine in memory, {trial.n_seeds} simulated seeds, mean with 95 % interval:"
     for name, share in shares.items():
         yield f"     {POLICIES[name]:<31} {_percent(share)}"
@@ -124,7 +124,7 @@ def tell_restart(restarted: Restart) -> Iterator[str]:
     )
 
 
-def tell_evaluation(evaluation: Evaluation, trial: Trial) -> Iterator[str]:
+def tell_evaluation(evaluation: Evaluation, trial: Trial, *, lifted: LiftBeside) -> Iterator[str]:
     """Say what the log thinks of a policy that explores less, and what is true."""
     yield (
         f"   What would the same engine have earned per decision with a floor of {LESS_FLOOR:.0%}, "
@@ -135,8 +135,8 @@ def tell_evaluation(evaluation: Evaluation, trial: Trial) -> Iterator[str]:
         yield f"     refused: {evaluation.refusal}"
     else:
         yield (
-            f"     from the log {value.estimate:.4f} ({value.low:.4f} to {value.high:.4f}); true in "
-            f"the simulation {evaluation.truth:.4f}"
+            f"     from the log {value.estimate:.4f} ({value.low:.4f} to {value.high:.4f}); "
+            f"true in the simulation {evaluation.truth:.4f}"
         )
         yield (
             f"     {value.ess:.0f} effective households (as many as would tell as much, had all "
@@ -146,6 +146,7 @@ def tell_evaluation(evaluation: Evaluation, trial: Trial) -> Iterator[str]:
         f"     on the {trial.n_seeds} seeds the interval holds the truth {trial.n_covered} times; "
         f"refused {trial.n_refused} times"
     )
+    yield "     " + cost_of_floor(evaluation, lifted)
 
 
 def tell_lift(lifted: LiftBeside) -> Iterator[str]:
@@ -155,12 +156,20 @@ def tell_lift(lifted: LiftBeside) -> Iterator[str]:
         return
     lift = lifted.lift
     yield (
-        f"   Lift against the {lift.n_control} held-out households: {lift.estimate:.4f} per decision "
-        f"({lift.low:.4f} to {lift.high:.4f});"
+        f"   Lift against the {lift.n_control} held-out households: {lift.estimate:.4f} "
+        f"({lift.low:.4f} to {lift.high:.4f}) per decision;"
     )
     yield (
         f"     true {lifted.truth:.4f}. Nobody redeems here without an offer, so this is what "
         "offers brought in all"
+    )
+
+
+def cost_of_floor(evaluation: Evaluation, lifted: LiftBeside) -> str:
+    """Say what exploring cost: what less of it would have earned, less what was earned."""
+    return (
+        f"What was shown earns {lifted.truth:.4f} in truth, so the larger floor cost "
+        f"{evaluation.truth - lifted.truth:.4f} redemptions per decision."
     )
 
 
@@ -184,7 +193,7 @@ def tell_leaving(leaving: Leaving) -> Iterator[str]:
         f"{leaving.n_learned_after:,} decisions (was {leaving.n_learned_before:,})"
     )
     yield "   what stays: " + "; ".join(
-        [*leaving.residual, "consent file: its record, as evidence"]
+        [*leaving.residual, "synthetic consent file: its record, as evidence"]
     )
 
 
