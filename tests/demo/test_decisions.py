@@ -295,6 +295,23 @@ def test_two_processes_give_what_one_gives(parcel: Parcel, monkeypatch: pytest.M
     assert shared.redemptions == alone.redemptions
 
 
+def test_where_no_process_can_be_started_one_does_it_all(
+    parcel: Parcel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(38, "Function not implemented")
+
+    cut = replace(parcel, contacts=parcel.contacts[:60])
+    alone = try_policies(cut, seeds=range(2))
+    monkeypatch.setattr(trial, "_MIN_SEEDS", 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr(trial, "ProcessPoolExecutor", refuse)
+
+    told = try_policies(cut, seeds=range(2))
+
+    assert told.shares["thompson"].tolist() == alone.shares["thompson"].tolist()
+
+
 def test_greedy_and_thompson_run_on_their_own(parcel: Parcel) -> None:
     (tried,) = try_seeds(parcel, [1])
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -134,9 +135,12 @@ def try_policies(parcel: Parcel, *, seeds: Sequence[int]) -> Trial:
     if n_workers < _N_WORKERS or len(seeds) < _MIN_SEEDS:
         return _together(try_seeds(parcel, seeds), parcel.offers)
     halves = seeds[: len(seeds) // 2], seeds[len(seeds) // 2 :]
-    # Spawned: a fork would inherit locks and the threads' state of the fit.
-    with ProcessPoolExecutor(n_workers, mp_context=get_context("spawn")) as pool:
-        both = list(pool.map(try_seeds, (parcel, parcel), halves))
+    try:
+        # Spawned: a fork would inherit locks and the threads' state of the fit.
+        with ProcessPoolExecutor(n_workers, mp_context=get_context("spawn")) as pool:
+            both = list(pool.map(try_seeds, (parcel, parcel), halves))
+    except (OSError, BrokenProcessPool):  # none may be started here: it takes longer, that is all
+        both = [try_seeds(parcel, seeds)]
     return _together([tried for half in both for tried in half], parcel.offers)
 
 
