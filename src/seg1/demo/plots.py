@@ -102,7 +102,7 @@ def plot_missed(trial: Trial) -> Plot:
                 label=words,
                 linestyle=_STYLES[name],
             )
-        axes.set_xlabel("contacts, in order of time")
+        axes.set_xlabel("contacts with consent, in order of time")
         axes.set_ylabel("redemptions missed (simulation)")
         axes.legend(frameon=False, loc="upper left", fontsize=10)
 

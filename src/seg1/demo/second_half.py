@@ -155,10 +155,15 @@ def _others(seed: int, n_seeds: int) -> range:
 
 
 def _parcel(world: World, shop: Shop, *, model_folder: Path) -> Parcel:
+    """Pack the world, without contacts that would be impersonal draws: they teach nothing."""
     households = shop.events.customers.ids
     return Parcel(
         offers=world.offers,
-        contacts=world.contacts,
+        contacts=tuple(
+            contact
+            for contact in world.contacts
+            if world.consent.ask(contact.household, contact.at_us).allows("decide")
+        ),
         rates=world.rates,
         n_mailed=world.n_mailed,
         n_redeemed=world.n_redeemed,

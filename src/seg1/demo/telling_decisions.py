@@ -83,7 +83,11 @@ def tell_trial(
 ) -> Iterator[str]:
     """Say what each policy missed."""
     yield "   Regret: redemptions missed against each contact's best offer; an even draw is 100 %."
-    yield f"   The same engine in memory, {trial.n_seeds} simulated seeds, mean with 95 % interval:"
+    yield (
+        f"   The same engine in memory, {trial.n_contacts:,} contacts with consent, {trial.n_seeds} "
+        "seeds, mean with"
+    )
+    yield "   95 % interval:"
     for name, share in shares.items():
         yield f"     {POLICIES[name]:<31} {_percent(share)}"
     yield "   " + difference_of_policies(difference)

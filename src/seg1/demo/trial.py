@@ -62,6 +62,11 @@ class Trial:
         return len(self.evaluations)
 
     @property
+    def n_contacts(self) -> int:
+        """Count the contacts of a run."""
+        return int(self.missed["thompson"].shape[1])
+
+    @property
     def n_covered(self) -> int:
         """Count the seeds whose interval covers the truth; a refusal covers nothing."""
         return sum(evaluation.covers for evaluation in self.evaluations)
