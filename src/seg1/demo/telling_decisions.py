@@ -84,10 +84,10 @@ def tell_trial(
     """Say what each policy missed."""
     yield "   Regret: redemptions missed against each contact's best offer; an even draw is 100 %."
     yield (
-        f"   The same engine in memory, {trial.n_contacts:,} contacts with consent, {trial.n_seeds} "
-        "seeds, mean with"
+        f"   The same engine in memory, {trial.n_contacts:,} contacts with consent, "
+        f"{trial.n_seeds} seeds, mean"
     )
-    yield "   95 % interval:"
+    yield "   with 95 % interval over seeds:"
     for name, share in shares.items():
         yield f"     {POLICIES[name]:<31} {_percent(share)}"
     yield "   " + difference_of_policies(difference)
