@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from seg1.bandit import Greedy
-from seg1.demo import story, trial
+from seg1.decide import Budget
+from seg1.demo import deciding, story, trial
 from seg1.demo.campaigns import count_campaigns
 from seg1.demo.contacts import MOST_PER_HOUSEHOLD, list_contacts
 from seg1.demo.deciding import (
@@ -218,6 +219,19 @@ def test_the_vectors_told_again_are_those_that_were_logged(
     places = np.searchsorted(told.at_us, log.states.at_us[rows])
     assert told.at_us[places].tolist() == log.states.at_us[rows].tolist()
     assert told.probabilities[places, log.arm[rows]].tolist() == log.action_prob[rows].tolist()
+
+
+def test_impersonal_draws_without_any_offer_left_are_not_told_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deciding, "BUDGET", Budget(3.0))
+    journal = MemoryJournal()
+    run = live(open_engine(world, selector_of(world, seed=5), journal=journal), world, seed=5)
+
+    told = retell(journal, selector_of(world, seed=5))
+
+    assert run.refused["budget"] > 0
+    assert run.modes["none"] > len(told.at_us) - run.modes["personalised"]
 
 
 def test_the_true_value_is_a_mean_over_the_rows_that_were_not_held_out(

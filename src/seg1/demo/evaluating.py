@@ -26,6 +26,8 @@ __all__ = [
     "true_value",
 ]
 
+_DRAWN: Final = ("personalised", "none")
+
 LESS_FLOOR: Final = 0.01
 """Floor of the policy that is evaluated: the selector's default."""
 
@@ -70,7 +72,7 @@ def retell(journal: Journal, selector: OfferSelector) -> Retold:
     state = State(selector, catalogue=first.catalogue, n_features=n_features)
     at_us, told = [], []
     for row in rows:
-        if isinstance(row, Decided) and row.mode in ("personalised", "none"):
+        if isinstance(row, Decided) and row.customer is not None and row.mode in _DRAWN:
             at_us.append(row.at_us)
             told.append(_asked(row, state, selector))
         state.fold(row)
