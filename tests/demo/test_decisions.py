@@ -29,7 +29,7 @@ from seg1.demo.evaluating import Evaluation, evaluate_less_exploring, retell, tr
 from seg1.demo.extract import Extract
 from seg1.demo.leaving import leave
 from seg1.demo.regret import regret_of
-from seg1.demo.restarting import fingerprint, restart
+from seg1.demo.restarting import restart
 from seg1.demo.second_half import Decisions, decide_offers
 from seg1.demo.telling_decisions import difference_of_policies, tell_evaluation
 from seg1.demo.trial import Parcel, Trial, try_policies, try_seeds
@@ -342,7 +342,7 @@ def test_another_state_has_another_fingerprint_and_a_restart_says_so(
     cut = replace(world, contacts=world.contacts[:80])
     with open_engine(cut, selector, journal=file) as engine:
         live(engine, cut, seed=5)
-        known = fingerprint(engine, cut)
+        known = engine.fingerprint()
 
     with open_engine(cut, selector, journal=file) as engine:
         same = restart(engine, cut, known=known, seed=5)
@@ -363,7 +363,7 @@ def test_a_replay_under_another_policy_does_not_pass_for_the_same(world: World) 
     engine = open_engine(cut, selector_of(cut, explorer=Greedy(), seed=5), journal=MemoryJournal())
     live(engine, cut, seed=5)
 
-    told = restart(engine, cut, known=fingerprint(engine, cut), seed=5)
+    told = restart(engine, cut, known=engine.fingerprint(), seed=5)
 
     assert told.replayed.n_same == 0
     assert told.replayed.n_not_replayable > 0

@@ -16,7 +16,7 @@ from seg1.demo.evaluating import (
     lift_beside_truth,
 )  # fmt: skip
 from seg1.demo.leaving import Leaving, leave
-from seg1.demo.restarting import Restart, fingerprint, restart
+from seg1.demo.restarting import Restart, restart
 from seg1.demo.story import Models, Shop
 from seg1.demo.trial import Parcel, Trial, try_policies
 from seg1.journal import DecisionLog
@@ -118,7 +118,7 @@ def decide_offers(
     say(telling.tell_world(world))
     with open_engine(world, selector_of(world, seed=seed), journal=file) as engine:
         run = live(engine, world, seed=seed)
-        known = fingerprint(engine, world)
+        known = engine.fingerprint()
     say(telling.tell_run(run, world))
     parcel = _parcel(world, shop, model_folder=model_folder)
     trial = try_policies(parcel, seeds=_others(seed, n_seeds))
