@@ -15,10 +15,14 @@ from seg1.demo import Extract, load_extract
 
 @pytest.fixture(scope="session")
 def demo_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Run the demo once, as a user does; give its folder and what it printed."""
+    """Run the demo once, on fewer seeds than a user's; give its folder and what it printed."""
     out = tmp_path_factory.mktemp("demo") / "out"
+    code = (
+        "import pathlib, sys; from seg1.demo.run import run; "
+        "run(pathlib.Path(sys.argv[1]), as_json=True, n_seeds=2)"
+    )
     told = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "seg1", "demo", "--json", "--out", str(out)],
+        [sys.executable, "-W", "error", "-c", code, str(out)],
         check=True,
         capture_output=True,
         text=True,

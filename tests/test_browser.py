@@ -86,7 +86,7 @@ def test_every_plot_has_words(page: Chrome) -> None:
         " return [figure.querySelectorAll('svg').length, image && image.ariaLabel] })"
     )
 
-    assert len(told) == 3
+    assert len(told) == 4
     assert all(n_plots == 1 and words and len(words) > 20 for n_plots, words in told)
 
 

@@ -55,6 +55,23 @@ def test_times_lie_in_the_year_and_weeks_start_on_its_first_day() -> None:
     assert extract.receipts["time"].max() < extract.week_us(54)
 
 
+def test_it_holds_who_was_mailed_who_redeemed_and_what_the_coupons_were_for() -> None:
+    extract = load_extract()
+    households = set(np.unique(extract.receipts["household_id"]).tolist())
+    mailed, redeemed = extract.mailings, extract.redemptions
+
+    assert len(mailed["household_id"]) == len(mailed["campaign_id"]) == 2_018
+    assert set(mailed["household_id"].tolist()) <= households
+    assert set(redeemed["household_id"].tolist()) <= households
+    of_18 = mailed["campaign_id"] == 18
+    assert len(np.unique(mailed["household_id"][of_18])) == of_18.sum() == 364
+    redeemers = redeemed["household_id"][redeemed["campaign_id"] == 18]
+    assert len(np.unique(redeemers)) == 65
+    assert redeemed["time"].min() >= extract.first_us
+    assert redeemed["time"].max() < extract.week_us(54)
+    assert set(extract.coupons["product_id"].tolist()) <= set(extract.product_names)
+
+
 @pytest.mark.parametrize("name", ["journey.npz", "journey.json", "journey.sha256"])
 def test_a_missing_file_is_noticed(folder: Path, name: str) -> None:
     (folder / name).unlink()

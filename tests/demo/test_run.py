@@ -30,7 +30,9 @@ def test_the_json_has_every_key_it_documents(demo_figures: dict[str, Any]) -> No
 
     assert list(demo_figures) == [
         "seconds", "events", "customers", "items", "dropped", "ndcg10_all", "ndcg10_new",
-        "denied_after_withdrawal", "reloaded_identical", "report",
+        "denied_after_withdrawal", "reloaded_identical", "decide_us", "regret_share",
+        "thompson_minus_greedy", "ope", "ope_covered_of_20", "state_identical", "replayed",
+        "replay_differs", "erased", "report",
     ]  # fmt: skip
     assert all(f"`{key}`" in page.read_text() for key in demo_figures)
 
@@ -56,24 +58,55 @@ def test_the_synthetic_consent_is_called_so(demo_text: str, demo_folder: Path) -
 def test_wherever_the_consent_file_is_named_it_is_called_synthetic(demo_text: str) -> None:
     lines = [line for line in demo_text.splitlines() if "consent file" in line]
 
-    assert len(lines) == 2
+    assert len(lines) == 3
     assert all("synthetic consent file" in line.lower() for line in lines)
 
 
-def test_nothing_but_the_three_results_is_left(demo_folder: Path) -> None:
+def test_the_simulation_is_called_so(demo_text: str, demo_folder: Path) -> None:
+    page = (demo_folder / "report.html").read_text()
+
+    assert "SIMULATION" in demo_text
+    assert "<strong>Simulation.</strong>" in page
+    assert page.index("<strong>Simulation.</strong>") < page.index("What does choosing well save?")
+    assert "(simulation)" in page
+
+
+def test_what_decisions_show_holds_on_two_seeds_too(demo_figures: dict[str, Any]) -> None:
+    assert demo_figures["regret_share"]["thompson"] < 0.8
+    assert demo_figures["regret_share"]["best_fixed"] < demo_figures["regret_share"]["greedy"]
+    assert demo_figures["state_identical"] is True
+    assert demo_figures["replayed"] > 1_500
+    assert demo_figures["replay_differs"] == 0
+    assert demo_figures["erased"] > 0
+    assert demo_figures["ope"]["ess"] >= 400
+    assert (
+        demo_figures["ope"]["low"] < demo_figures["ope"]["estimate"] < demo_figures["ope"]["high"]
+    )
+    assert 0 <= demo_figures["ope_covered_of_20"] <= 2
+
+
+def test_nothing_but_the_four_results_is_left(demo_folder: Path) -> None:
     assert sorted(file.name for file in demo_folder.iterdir()) == [
-        ".seg1-demo", "demo-consent.sqlite", "model", "report.html",
+        ".seg1-demo", "decisions.sqlite", "demo-consent.sqlite", "model", "report.html",
     ]  # fmt: skip
 
 
-def test_the_withdrawal_stands_in_the_consent_file(demo_folder: Path) -> None:
-    with sqlite3.connect(demo_folder / "demo-consent.sqlite") as connection:
-        last = connection.execute(
-            "select kind, purpose from consent_events order by seq desc limit 1"
-        ).fetchone()
+def test_the_decisions_can_be_read_with_plain_sql(demo_folder: Path) -> None:
+    with sqlite3.connect(demo_folder / "decisions.sqlite") as connection:
+        modes = dict(connection.execute("select mode, count(*) from decisions group by mode"))
     connection.close()
 
-    assert last == ("withdraw", "*")
+    assert set(modes) == {"personalised", "fallback", "control", "none"}
+
+
+def test_both_withdrawals_stand_in_the_consent_file(demo_folder: Path) -> None:
+    with sqlite3.connect(demo_folder / "demo-consent.sqlite") as connection:
+        last = connection.execute(
+            "select kind, purpose from consent_events order by seq desc limit 2"
+        ).fetchall()
+    connection.close()
+
+    assert last == [("withdraw", "*")] * 2
 
 
 def test_the_saved_model_loads(demo_folder: Path) -> None:
@@ -90,10 +123,12 @@ def test_the_report_asks_for_nothing_outside(demo_folder: Path) -> None:
 
 
 def test_two_runs_with_one_seed_say_the_same(demo_figures: dict[str, Any], tmp_path: Path) -> None:
-    again = run_module.run(tmp_path / "again")
+    again = run_module.run(tmp_path / "again", n_seeds=2)
 
-    for key in ("dropped", "ndcg10_all", "ndcg10_new"):
-        assert again[key] == demo_figures[key]
+    timed = {"seconds", "decide_us", "report"}
+    assert {k: v for k, v in again.items() if k not in timed} == {
+        k: v for k, v in demo_figures.items() if k not in timed
+    }
 
 
 def test_another_seed_draws_another_consent_file_and_another_fit(
@@ -101,7 +136,7 @@ def test_another_seed_draws_another_consent_file_and_another_fit(
 ) -> None:
     monkeypatch.setattr(run_module, "load_extract", lambda: few)
 
-    runs = [run_module.run(tmp_path / str(seed), seed=seed) for seed in (1, 2)]
+    runs = [run_module.run(tmp_path / str(seed), seed=seed, n_seeds=1) for seed in (1, 2)]
 
     assert runs[0]["dropped"] != runs[1]["dropped"]
     assert [ALSModel.load(tmp_path / str(seed) / "model").config.seed for seed in (1, 2)] == [1, 2]
@@ -119,7 +154,7 @@ def test_what_the_reload_showed_is_told_by_text_page_and_figures(
     monkeypatch.setattr(run_module, "load_extract", lambda: few)
     monkeypatch.setattr(story, "is_reloaded_identical", lambda *_, **__: is_identical)
 
-    figures = run_module.run(tmp_path / "out")
+    figures = run_module.run(tmp_path / "out", n_seeds=1)
 
     assert figures["reloaded_identical"] is is_identical
     assert f"same answers to the last bit: {is_identical}" in capsys.readouterr().out
@@ -127,15 +162,21 @@ def test_what_the_reload_showed_is_told_by_text_page_and_figures(
     assert f'to the last bit:\n<span class="flag">{is_identical}</span>' in page
 
 
-def test_a_run_replaces_what_an_earlier_one_left(demo_folder: Path, tmp_path: Path) -> None:
+def test_a_run_replaces_what_an_earlier_one_left(
+    few: extract_module.Extract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "load_extract", lambda: few)
     out = tmp_path / "out"
     (out / "model").mkdir(parents=True)
-    (out / "report.html").write_text("old")
+    for name in ("report.html", "decisions.sqlite", "demo-consent.sqlite"):
+        (out / name).write_text("old")
     (out / ".seg1-demo").write_text("")
 
-    run_module.run(out)
+    run_module.run(out, n_seeds=1)
 
-    assert (out / "report.html").read_text() == (demo_folder / "report.html").read_text()
+    assert (out / "report.html").read_text().startswith("<!doctype html>")
+    for name in ("decisions.sqlite", "demo-consent.sqlite"):
+        assert (out / name).read_bytes().startswith(b"SQLite format 3")
 
 
 @pytest.mark.parametrize(
@@ -183,7 +224,9 @@ def _damaged() -> extract_module.Extract:
     raise DamagedError("the bundled journey.npz is damaged")
 
 
-@pytest.mark.parametrize("name", ["report.html", "model", "demo-consent.sqlite"])
+@pytest.mark.parametrize(
+    "name", ["report.html", "model", "demo-consent.sqlite", "decisions.sqlite"]
+)
 def test_what_the_demo_did_not_write_is_never_replaced(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -197,8 +240,13 @@ def test_what_the_demo_did_not_write_is_never_replaced(
 
 
 def test_a_failure_halfway_leaves_nothing_behind(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    few: extract_module.Extract,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(run_module, "load_extract", lambda: few)
+
     def full(*_: object, **__: object) -> str:
         raise OSError(28, "No space left on device")
 
@@ -212,8 +260,12 @@ def test_a_failure_halfway_leaves_nothing_behind(
 
 
 def test_without_the_report_extra_the_rest_is_done_and_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    few: extract_module.Extract,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(run_module, "load_extract", lambda: few)
     monkeypatch.setitem(sys.modules, "jinja2", None)
 
     code = main(["demo", "--json", "--out", str(tmp_path / "out")])

@@ -188,3 +188,19 @@ def test_states_that_do_not_fit_are_refused(good: DecisionLog) -> None:
 
 def test_its_repr_tells_counts_and_no_ids(good: DecisionLog) -> None:
     assert repr(good) == "DecisionLog(30 decisions, 30 customers)"
+
+
+def test_held_out_customers_are_in_the_log_where_no_offer_is_no_arm_too() -> None:
+    journal = MemoryJournal()
+    selector = seg1.OfferSelector(OFFERS, goal=seg1.Goal.revenue(), seed=3, no_offer=False)
+    engine = seg1.Personalizer(
+        selector, consent=consent_over(ledger()), journal=journal,
+        holdout=seg1.Holdout(0.3, key=b"sixteen bytes at least"),
+    )  # fmt: skip
+    modes = [engine.decide(c, placement="app", at=NOW_US).mode for c in range(30)]
+
+    log = DecisionLog.from_journal(journal, consent=consent_over(ledger()), at=LATER_US)
+
+    assert log.is_control.tolist() == [mode == "control" for mode in modes]
+    assert log.is_control.any()
+    assert not log.reward[log.is_control].any()

@@ -1,7 +1,7 @@
 """Consent: who permits what, when. Unknown, missing, expired or failing means no."""
 
-from seg1.consent.audit import AuditHead, AuditTrail, verify_audit
 from seg1.consent import profiles
+from seg1.consent.audit import AuditHead, AuditTrail, verify_audit
 from seg1.consent.explain import explain
 from seg1.consent.filters import ConsentFilter, all_of, any_of, not_
 from seg1.consent.gpp import GPPOptOut, GPPString, USOptOuts, decode_gpp
@@ -48,9 +48,9 @@ __all__ = [
     "Permits",
     "PublisherConsents",
     "Reason",
+    "Remote",
     "Restriction",
     "RestrictionType",
-    "Remote",
     "SqliteStore",
     "TCFConsent",
     "TCString",

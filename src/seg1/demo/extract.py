@@ -36,7 +36,7 @@ class _Meta(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Extract:
-    """Lines of receipts, with product names and what the source says of itself.
+    """Lines of receipts, coupon campaigns, product names, and what the source says of itself.
 
     Attributes
     ----------
@@ -47,11 +47,21 @@ class Extract:
         Product id to name.
     first_us
         Start of the first day, microseconds UTC.
+    mailings, redemptions
+        Which household was mailed which campaign, columns household_id and campaign_id, shape
+        (n_mailings,); and which redeemed a coupon of it, with the time of the day's start besides,
+        shape (n_redemptions,). Which coupons were in a mailing is not recorded.
+    coupons
+        Which campaign had coupons for which product, columns campaign_id and product_id, one row
+        for each coupon of a product.
     source, note
         Where the data come from, and what to know of them.
     """
 
     receipts: dict[str, NDArray[Any]]  # Any: each column has its dtype
+    mailings: dict[str, NDArray[Any]]  # Any: as above
+    redemptions: dict[str, NDArray[Any]]  # Any: as above
+    coupons: dict[str, NDArray[Any]]  # Any: as above
     product_names: dict[Id, str]
     first_us: int
     source: str
@@ -122,8 +132,33 @@ def _assemble(arrays: dict[str, NDArray[Any]], meta: _Meta) -> Extract:
     }
     return Extract(
         receipts=receipts,
+        **_campaigns(arrays, first_us=first_us),
         product_names=names,
         first_us=first_us,
         source=meta.source,
         note=meta.note,
     )
+
+
+def _campaigns(
+    arrays: dict[str, NDArray[Any]], *, first_us: int
+) -> dict[str, dict[str, NDArray[Any]]]:
+    """Lay out who was mailed which campaign, who redeemed, and what the coupons were for."""
+    household, product, campaign = (
+        arrays[f"{name}_id"] for name in ("household", "product", "campaign")
+    )
+    return {
+        "mailings": {
+            "household_id": household[arrays["mailed_household"]],
+            "campaign_id": campaign[arrays["mailed_campaign"]],
+        },
+        "redemptions": {
+            "household_id": household[arrays["redeemed_household"]],
+            "campaign_id": campaign[arrays["redeemed_campaign"]],
+            "time": first_us + arrays["redeemed_day"].astype(np.int64) * DAY_US,
+        },
+        "coupons": {
+            "campaign_id": campaign[arrays["covers_campaign"]],
+            "product_id": product[arrays["covers_product"]],
+        },
+    }

@@ -40,6 +40,7 @@ __all__ = [
     "Shop",
     "Withdrawal",
     "compare",
+    "consent_of",
     "fit_models",
     "is_reloaded_identical",
     "meet_households",
@@ -100,9 +101,7 @@ def open_shop(extract: Extract, *, consent_file: Path, rng: np.random.Generator)
     )
     ledger = ConsentLedger(consent_file)
     _draw_consent(ledger, events.customers.ids, rng=rng)
-    consent = Consent.for_purposes(
-        ledger, train="profiling", decide="offers", measure="measurement"
-    )
+    consent = consent_of(ledger)
     now_us = extract.week_us(SPLIT_WEEK)
     before, after = split_time(events, at=now_us)
     answers = [consent.ask(household, now_us) for household in events.customers.ids]
@@ -118,6 +117,11 @@ def open_shop(extract: Extract, *, consent_file: Path, rng: np.random.Generator)
         n_asked=len(events.customers),
         permits={stage: sum(a.allows(stage) for a in answers) for stage in STAGES},
     )
+
+
+def consent_of(ledger: ConsentLedger) -> Consent:
+    """Say which purpose stands for which step of the path."""
+    return Consent.for_purposes(ledger, train="profiling", decide="offers", measure="measurement")
 
 
 def _draw_consent(

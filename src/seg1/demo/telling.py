@@ -13,6 +13,7 @@ __all__ = [
     "tell_events",
     "tell_household",
     "tell_matrix",
+    "tell_reload",
     "tell_withdrawal",
 ]
 
@@ -112,6 +113,13 @@ def tell_withdrawal(withdrawal: Withdrawal, *, names: Mapping[Id, str]) -> Itera
         "what everybody gets:"
     )
     yield f"     {_list(withdrawal.after, names)}"
+
+
+def tell_reload(*, is_identical: bool) -> Iterator[str]:
+    """Say whether the saved model gives the same answers."""
+    yield ""
+    yield "4. Saved and loaded again"
+    yield f"   the model, loaded from its files: same answers to the last bit: {is_identical}"
 
 
 def _list(ranking: Ranking, names: Mapping[Id, str]) -> str:

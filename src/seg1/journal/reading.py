@@ -47,7 +47,8 @@ def read_log(journal: Journal, *, consent: ConsentDoor, at_us: int) -> DecisionL
     if retention_us is not None:
         young = [t.decided.at_us >= at_us - retention_us for t in rows]
         rows = _keep(rows, young, excluded, "older than its purpose allows")
-    rows = _keep(rows, [t.decided.arm >= 0 for t in rows], excluded, "nothing to choose from")
+    has_arm = [t.decided.arm >= 0 or t.decided.is_control for t in rows]
+    rows = _keep(rows, has_arm, excluded, "nothing to choose from")
     rows = _keep(rows, _may_measure(rows, consent, at_us=at_us), excluded, "consent: measure")
     arms, goal = arms_of_body(catalogue.body)
     return _columns(
@@ -126,7 +127,8 @@ def _columns(
     placements = tuple(row.placement for row in decided)
     return DecisionLog(
         states=states,
-        arm=np.array([row.arm for row in decided], dtype=np.int32),
+        # A held-out row's arm means nothing; without no offer among the arms it has none.
+        arm=np.array([max(row.arm, 0) for row in decided], dtype=np.int32),
         action_prob=np.array([row.action_prob for row in decided], dtype=np.float64),
         reward=np.array([_reward(row, arms, goal) for row in rows], dtype=np.float64),
         customers=customers,
@@ -142,6 +144,8 @@ def _reward(row: _Told, arms: Arms, goal: Goal) -> float:
     arm = row.decided.arm
     if goal.learns_reward:
         return min(row.answers.get("reward", 0.0), goal.reward_cap or np.inf)
+    if arm < 0:
+        return 0.0
     accepted = row.answers.get("accepted", 0.0)
     return float(accepted * arms.worth[arm] - arms.contact_cost[arm])
 
