@@ -204,7 +204,7 @@ def test_without_a_log_nothing_names_the_customer_and_answers_are_refused() -> N
 
 
 def vars_of(row: Decided) -> dict[str, object]:
-    return {name: getattr(row, name) for name in row.__dataclass_fields__}
+    return row._asdict()
 
 
 def engine_time_passes(engine: Personalizer) -> None:

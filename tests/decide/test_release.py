@@ -169,4 +169,4 @@ def test_no_decision_is_released_after_a_withdrawal_was_acknowledged(seed: int) 
 
 
 def told(row: Decided) -> dict[str, object]:
-    return {name: getattr(row, name) for name in row.__dataclass_fields__}
+    return row._asdict()

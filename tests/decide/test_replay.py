@@ -1,6 +1,5 @@
 """Replay: every decision can be made again from its row and the rows before it."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,10 +84,10 @@ def _forge(row: Row, field: str) -> Row:
     if not isinstance(row, Decided):
         return row
     if field == "action_prob":
-        return replace(row, action_prob=row.action_prob * 0.99)
+        return row._replace(action_prob=row.action_prob * 0.99)
     if field == "arm":
-        return replace(row, arm=(row.arm + 1) % 4)
-    return replace(row, decision_id="another id draws another arm, most of the time")
+        return row._replace(arm=(row.arm + 1) % 4)
+    return row._replace(decision_id="another id draws another arm, most of the time")
 
 
 def test_another_selector_cannot_replay(journal: MemoryJournal) -> None:

@@ -149,7 +149,7 @@ def test_rows_are_folded_in_the_order_in_which_they_were_appended() -> None:
     for row in rows_of(engine):
         fresh.fold(row)
     assert told_state(fresh) == told_state(state_of(engine))
-    assert engine.n_learned > 50
+    assert engine.n_learned > 0
 
 
 def test_a_voided_decision_is_voided_after_a_restart_too() -> None:

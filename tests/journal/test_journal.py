@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -64,7 +63,7 @@ class Forgetful(Forwarding):
 class Rounding(Forwarding):
     def append(self, row: Row) -> int:
         if isinstance(row, Decided):
-            row = replace(row, action_prob=round(row.action_prob, 6))
+            row = row._replace(action_prob=round(row.action_prob, 6))
         return super().append(row)
 
 

@@ -14,7 +14,7 @@ EXPOSURE, WINDOW = 10, 100
 
 def decided(decision_id: str = "visit-1", *, at: int = 0, confirm: bool = True) -> Decided:
     row = _decided(decision_id, customer=7)
-    return replace(row, at_us=at, confirm=confirm, exposure_us=EXPOSURE, outcome_us=WINDOW)
+    return row._replace(at_us=at, confirm=confirm, exposure_us=EXPOSURE, outcome_us=WINDOW)
 
 
 def exposed(decision_id: str = "visit-1", *, at: int = 1) -> Exposed:
@@ -85,7 +85,7 @@ def test_an_answer_that_comes_before_its_exposure_waits_for_it() -> None:
 
 def test_what_needs_no_confirmation_counts_as_seen() -> None:
     row = decided(confirm=False)
-    nothing = replace(decided("visit-2"), offer=None)
+    nothing = decided("visit-2")._replace(offer=None)
 
     _, changes = fold(row, nothing, tick(WINDOW + 1))
 
@@ -147,7 +147,7 @@ def test_a_decision_is_forgotten_a_window_after_its_own() -> None:
 
 
 def test_an_anonymous_decision_is_forgotten_when_its_window_closes() -> None:
-    outcomes, changes = fold(replace(decided(), customer=None), tick(WINDOW + 1))
+    outcomes, changes = fold(decided()._replace(customer=None), tick(WINDOW + 1))
 
     assert len(changes) == 1
     assert outcomes.status("visit-1") == "unknown"

@@ -6,11 +6,17 @@ from hypothesis import strategies as st
 
 from seg1.errors import DamagedError
 from seg1.journal import Exposed, Observed, Outcome
-from seg1.journal.records import COLUMNS, Row, from_columns, to_columns
+from seg1.journal.records import COLUMNS, FIELDS, Row, from_columns, values_of
 from seg1.testing.journal import _decided, _rows_of, _some_rows
 
 ids = st.one_of(st.integers(-(2**63), 2**63 - 1), st.text(min_size=1, max_size=9))
 numbers = st.floats(allow_nan=False)
+
+
+def to_columns(row: Row) -> list[object]:
+    """Lay a row out over all columns, as the table does."""
+    named = dict(zip(FIELDS[row.kind], values_of(row), strict=True))
+    return [row.kind, *(named.get(name) for name in COLUMNS[1:])]
 
 
 @pytest.mark.parametrize("row", _some_rows(), ids=lambda row: row.kind)

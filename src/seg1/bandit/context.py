@@ -196,7 +196,9 @@ def arm_features(context: Float64s, affinity: Float64s, arms: Arms) -> Float64s:
         return context
     rows = np.empty((len(arms), len(context) + 1))
     rows[:, :-1] = context
-    rows[:, -1] = np.where(arms.offer_index >= 0, affinity[arms.offer_index], 0.0)
+    rows[:, -1] = affinity[arms.offer_index]
+    if arms.has_no_offer:  # it comes last, and nobody has a taste for it
+        rows[-1, -1] = 0.0
     return rows
 
 

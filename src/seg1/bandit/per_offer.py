@@ -16,6 +16,7 @@ from scipy.linalg.blas import dspmv, dspr
 
 from seg1._checks import check_int, check_number
 from seg1._types import Float64s, Int64s
+from seg1.bandit.packed import inverses, quadratic_forms, quadratic_forms_of_each
 from seg1.bandit.posterior import Arrays
 from seg1.errors import DamagedError, InvalidArgumentError
 
@@ -249,24 +250,22 @@ class PerOfferState:
             return self._belief_of_each(x)
         if x.shape != (self.n_features,):
             raise InvalidArgumentError(_wrong_shape(x, self.n_features))
-        pairs = x.take(self._rows)
-        pairs *= x.take(self._columns)
-        pairs *= self._twice
-        variance = self._inverse @ pairs  # (n_arms, n_pairs) @ (n_pairs,) -> (n_arms,)
+        variance = quadratic_forms(self._inverse, self._pairs_of(x, self._inverse.shape[1]))
         return self._coefficients @ x, self._deviation(variance, float(x @ x))
 
     def _belief_of_each(self, x: Float64s) -> tuple[Float64s, Float64s]:
         """Give what `belief` gives, where each arm has features of its own: a row of x."""
-        n_features = self.n_features
-        # Arm by arm: gathering all pairs of all arms takes five times as long.
-        variance = np.array(
-            [
-                own @ dspmv(n_features, 1.0, inverse, own)
-                for own, inverse in zip(x, self._inverse, strict=True)
-            ]
-        )
-        mean = np.einsum("kf,kf->k", self._coefficients, x)
-        return mean, self._deviation(variance, np.einsum("kf,kf->k", x, x))
+        pairs = self._pairs_of(x[0], self._inverse.shape[1] - self.n_features)
+        variance = quadratic_forms_of_each(self._inverse, x, pairs)
+        mean = (self._coefficients * x).sum(axis=1)
+        return mean, self._deviation(variance, np.square(x).sum(axis=1))
+
+    def _pairs_of(self, x: Float64s, n_pairs: int) -> Float64s:
+        """Give products of features two by two, as far as the triangle's first pairs."""
+        pairs = x.take(self._rows[:n_pairs])
+        pairs *= x.take(self._columns[:n_pairs])
+        pairs *= self._twice[:n_pairs]
+        return pairs
 
     def _deviation(self, variance: Float64s, norm: Float64s | float) -> Float64s:
         variance.clip(0.0, self.config.prior_sd**2 * norm, out=variance)
@@ -302,7 +301,7 @@ class PerOfferState:
         }
         merged["n_folded"] = np.sum([part["n_folded"] for part in parts], axis=0)
         merged["tick"] = np.array([tick], np.int64)
-        merged["inverse"] = _inverses(merged["S"], config=self.config)
+        merged["inverse"] = inverses(merged["S"], ridge=self.config.prior_sd**-2)
         return PerOfferState(self.config, merged)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:  # Any: as in `Arrays`
@@ -343,7 +342,7 @@ class PerOfferState:
             self._b *= factor
             self._q *= factor
             self._n *= factor
-            self._inverse[:] = _inverses(self._S, config=self.config)
+            self._inverse[:] = inverses(self._S, ridge=self.config.prior_sd**-2)
             self._solve_all()
         self._tick = tick
 
@@ -365,20 +364,6 @@ class PerOfferState:
         pooled = (prior + float(self._residual.sum())) / (1.0 + float(self._n.sum()))
         n_shared = self.n_features
         self._noise = (n_shared * pooled + self._residual) / (n_shared + self._n)
-
-
-def _inverses(S: Float64s, *, config: PerOfferLinear) -> Float64s:
-    """Invert S + I / prior_sd^2 for each arm; packed triangles in and out."""
-    n_arms, n_pairs = S.shape
-    n_features = (math.isqrt(8 * n_pairs + 1) - 1) // 2
-    rows, columns = np.tril_indices(n_features)
-    A = np.zeros((n_arms, n_features, n_features))
-    A[:, rows, columns] = S
-    A[:, columns, rows] = S
-    A[:, np.arange(n_features), np.arange(n_features)] += config.prior_sd**-2
-    inverse = np.linalg.inv(A)
-    packed: Float64s = 0.5 * (inverse[:, rows, columns] + inverse[:, columns, rows])
-    return packed
 
 
 def _layout(n_arms: int, n_features: int) -> dict[str, tuple[tuple[int, ...], type]]:

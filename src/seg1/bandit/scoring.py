@@ -124,5 +124,6 @@ class Scoring:
         # Negated, so that NaN fails too.
         if not (p.min() >= 0.0 and abs(p.sum() - 1.0) <= _SUM_TOLERANCE):
             raise PluginError(f"{name}.probabilities must be >= 0 and sum to 1")
-        if np.count_nonzero(p) > np.count_nonzero(p[eligible]):
+        n_eligible = np.count_nonzero(eligible)
+        if n_eligible < len(p) and np.count_nonzero(p) > np.count_nonzero(p[eligible]):
             raise PluginError(f"{name} gave an arm that is not eligible a probability above 0")

@@ -49,13 +49,15 @@ class Affinity:
 
         Observed events that are not later than the matrix was built at are in it: they count once.
         """
-        built_us = self._model.interactions.provenance.at_us
-        factor = self._factor(customer, [e for e in observed if e.at_us > built_us])
+        if observed:
+            built_us = self._model.interactions.provenance.at_us
+            observed = [event for event in observed if event.at_us > built_us]
+        factor = self._factor(customer, observed)
         if factor is None:
             return np.zeros(len(self._offer_factors))
         # (n_offers, n_factors) @ (n_factors,) -> (n_offers,)
-        affinity: Float64s = np.clip(self._offer_factors @ factor, -1.0, 1.0)
-        return affinity
+        affinity: Float64s = self._offer_factors @ factor
+        return affinity.clip(-1.0, 1.0, out=affinity)
 
     def _factor(self, customer: Id, observed: list[Observed]) -> Float64s | None:
         code = self._known.find(customer)

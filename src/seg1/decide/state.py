@@ -9,7 +9,6 @@ import numpy as np
 
 from seg1._types import Float64s, Id
 from seg1.bandit import OfferSelector
-from seg1.bandit.context import arm_features
 from seg1.decide.counters import Counters, FrequencyCap
 from seg1.journal import (
     Answered,
@@ -153,7 +152,10 @@ class State:
 
 
 def _features(row: Decided, arms: Arms) -> Float64s:
-    """Rebuild the vector of the chosen arm from a row."""
+    """Rebuild the vector of the chosen arm from a row; see `arm_features`."""
     context = np.frombuffer(row.context, dtype="<f8")
-    affinity = np.frombuffer(row.affinity, dtype="<f8")
-    return arm_features(context, affinity, arms)[row.arm] if len(affinity) else context
+    if not row.affinity:
+        return context
+    offer = int(arms.offer_index[row.arm])
+    own = np.frombuffer(row.affinity, dtype="<f8")[offer] if offer >= 0 else 0.0
+    return np.append(context, own)

@@ -76,8 +76,11 @@ def plain_id(value: object) -> object:
 
 def as_id(value: object) -> Id:
     """Accept one id as a plain str or int; raise without showing it."""
+    # The hot paths: nothing else to look at.
     if type(value) is str and value and value.isascii() and len(value) <= MAX_ID_BYTES:
-        return value  # the hot path: nothing else to look at
+        return value
+    if type(value) is int and -(2**63) <= value < 2**63:
+        return value
     problem = id_problem(value)
     if problem is None:
         return plain_id(value)  # type: ignore[return-value]  # id_problem has seen what it is
@@ -181,6 +184,10 @@ class Vocabulary:
         >>> Vocabulary(["milk"]).find("milk"), Vocabulary(["milk"]).find("tea")
         (0, -1)
         """
+        if type(value) is int or type(value) is str:  # not bool, which is 0 or 1 to a dict
+            code = self._codes.get(value)
+            if code is not None:
+                return code
         checked = as_id(value)
         self._check_kinds([checked])
         return self._codes.get(checked, -1)

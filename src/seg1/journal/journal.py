@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from seg1._types import Id
 from seg1.errors import JournalError
-from seg1.journal.records import COLUMNS, Decided, Erased, Row, from_columns, to_columns
+from seg1.journal.records import COLUMNS, FIELDS, Decided, Erased, Row, from_columns, values_of
 
 __all__ = ["Journal", "MemoryJournal", "SqliteJournal"]
 
@@ -124,6 +124,10 @@ def _is_of(row: Row, customer: Id) -> bool:
     return type(own) is type(customer) and own == customer
 
 
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
 _TYPES: Final = {
     "kind": "text not null",
     "decision_id": "text",
@@ -157,8 +161,12 @@ create index if not exists journal_answers on journal (decision_id, kind)
     where kind in ('exposed', 'outcome', 'voided');
 """  # noqa: S608  # made of our own column names
 _TABLE: Final = "pragma table_info(journal)"
-_NAMES: Final = ", ".join(f'"{name}"' for name in COLUMNS)
-_INSERT: Final = f"insert into journal (seq, {_NAMES}) values (?{', ?' * len(COLUMNS)})"  # noqa: S608  # as above
+_NAMES: Final = ", ".join(map(_quoted, COLUMNS))
+_INSERTS: Final = {
+    kind: f"insert into journal (seq, kind, {', '.join(map(_quoted, names))}) "  # noqa: S608  # as above
+    f"values (?, '{kind}'{', ?' * len(names)})"
+    for kind, names in FIELDS.items()
+}
 _LAST: Final = "select coalesce(max(seq), 0) from journal"
 _READ: Final = f"select seq, {_NAMES} from journal where seq > ? order by seq limit ?"  # noqa: S608  # as above
 _FIND: Final = (
@@ -233,6 +241,7 @@ class SqliteJournal:
     def _set_up(self, synchronous: str) -> None:
         run = self._connection.execute
         run("pragma busy_timeout = 5000")
+        run("pragma page_size = 2048")  # of a new file: every append writes whole pages
         run("pragma journal_mode = wal")
         run(f"pragma synchronous = {synchronous}")
         # A checkpoint stalls one caller for milliseconds: rarely, then.
@@ -264,7 +273,8 @@ class SqliteJournal:
 
     def _insert(self, row: Row) -> None:
         """Write a row under the next number: so another process that writes too is found out."""
-        self._connection.execute(_INSERT, (self._last + 1, *to_columns(row)))
+        values = (self._last + 1, *values_of(row))
+        self._connection.execute(_INSERTS[row.kind], values)
         self._last += 1
 
     def read(self, after: int = 0) -> Iterator[tuple[int, Row]]:

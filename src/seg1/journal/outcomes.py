@@ -7,7 +7,7 @@ as long again as its window was, and is forgotten then: what is remembered stays
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from seg1.journal.records import Decided, Exposed, Outcome, Row, Voided
@@ -98,7 +98,7 @@ class Outcomes:
         yield self.now_us, self._n_decided, sorted(self._voided)
         for known in (*self._open.values(), *self._closed.values()):
             answers = sorted(known.answers.items())
-            yield astuple(known.decided), known.arrival, known.is_exposed, answers
+            yield tuple(known.decided), known.arrival, known.is_exposed, answers
         yield sorted(self._closing)
         yield sorted(self._forgetting)
 

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, fields
 from operator import attrgetter
-from typing import ClassVar, Final, TypeAlias
+from typing import ClassVar, Final, NamedTuple, TypeAlias
 
 from seg1._types import Id
 from seg1.errors import DamagedError
 
 __all__ = [
     "COLUMNS",
+    "FIELDS",
     "Decided",
     "Erased",
     "Exposed",
@@ -18,12 +19,11 @@ __all__ = [
     "Swapped",
     "Voided",
     "from_columns",
-    "to_columns",
+    "values_of",
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Decided:
+class Decided(NamedTuple):  # a tuple, because one is made for every decision
     """A decision, with all that its probability depends on.
 
     Attributes
@@ -58,8 +58,6 @@ class Decided:
         Versions of what it was decided with, and how many rows the state had folded.
     """
 
-    kind: ClassVar[str] = "decided"
-
     decision_id: str
     customer: Id | None
     placement: str
@@ -88,6 +86,11 @@ class Decided:
     catalogue: str
     consent_epoch: int
     state_seq: int
+
+    @property
+    def kind(self) -> str:
+        """What kind of row this is."""
+        return "decided"
 
     def __repr__(self) -> str:
         return f"Decided({self.mode})"
@@ -162,27 +165,26 @@ class Erased:
 
 Row: TypeAlias = Decided | Exposed | Outcome | Observed | Voided | Swapped | Erased
 
-_KINDS: Final = {
-    row.kind: row for row in (Decided, Exposed, Outcome, Observed, Voided, Swapped, Erased)
+_OTHERS: Final = (Exposed, Outcome, Observed, Voided, Swapped, Erased)
+_KINDS: Final = {"decided": Decided, **{row.kind: row for row in _OTHERS}}
+FIELDS: Final = {
+    "decided": Decided._fields,
+    **{row.kind: tuple(f.name for f in fields(row)) for row in _OTHERS},
 }
-_FIELDS: Final = {kind: tuple(f.name for f in fields(row)) for kind, row in _KINDS.items()}
+"""Names of the fields of each kind of row."""
 
-COLUMNS: Final = ("kind", *dict.fromkeys(name for names in _FIELDS.values() for name in names))
+COLUMNS: Final = ("kind", *dict.fromkeys(name for names in FIELDS.values() for name in names))
 _PLACES: Final = {
-    kind: tuple((name, COLUMNS.index(name)) for name in names) for kind, names in _FIELDS.items()
+    kind: tuple((name, COLUMNS.index(name)) for name in names) for kind, names in FIELDS.items()
 }
-_VALUES: Final = {kind: attrgetter(*names) for kind, names in _FIELDS.items()}
+_VALUES: Final = {kind: attrgetter(*names) for kind, names in FIELDS.items()}
 _BOOLS: Final = frozenset(("is_control", "is_measured", "confirm"))
 
 
-def to_columns(row: Row) -> list[object]:
-    """Lay a row out over all columns, None where its kind has no such field."""
-    columns: list[object] = [None] * len(COLUMNS)
-    columns[0] = row.kind
-    values = _VALUES[row.kind](row)
-    for (_, place), value in zip(_PLACES[row.kind], values, strict=True):
-        columns[place] = value
-    return columns
+def values_of(row: Row) -> tuple[object, ...]:
+    """Give the values of a row's fields, in the order of `FIELDS`."""
+    values: tuple[object, ...] = row if isinstance(row, Decided) else _VALUES[row.kind](row)
+    return values
 
 
 def from_columns(values: tuple[object, ...]) -> Row:

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 
 from seg1._types import Id
 from seg1.errors import JournalError
@@ -90,7 +89,7 @@ def _check_find(journal: Journal, _: Journal) -> None:
     assert journal.find("visit-1") == first, "find() must give the decision of an id"
     assert journal.find("visit-2") is None, "find() must give decisions only"
     journal.append(Voided(decision_id="visit-1", at_us=2))
-    second = replace(first, at_us=3)
+    second = first._replace(at_us=3)
     journal.append(second)
     assert journal.find("visit-1") == second, "find() must give the last decision of an id"
 
@@ -98,7 +97,7 @@ def _check_find(journal: Journal, _: Journal) -> None:
 def _check_erase(journal: Journal, other: Journal) -> None:
     theirs = _rows_of("visit-1", customer=7)
     others = [*_rows_of("visit-2", customer="7"), *_rows_of("visit-3", customer=8), _swapped()]
-    anonymous = replace(_decided("visit-4", customer=8), customer=None)
+    anonymous = _decided("visit-4", customer=8)._replace(customer=None)
     mixed = [row for pair in zip(theirs, others, strict=False) for row in pair]
     mixed += [*others[len(theirs) :], anonymous]
     last = max(journal.append(row) for row in mixed)
@@ -153,8 +152,7 @@ def _check_closed(journal: Journal) -> None:
 
 
 def _some_rows() -> list[Row]:
-    bare = replace(
-        _decided("visit-2", customer=7),
+    bare = _decided("visit-2", customer=7)._replace(
         customer=None, offer=None, price=None, slot=None, context=b"", affinity=b"", arm=-1,
     )  # fmt: skip
     return [

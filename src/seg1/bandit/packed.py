@@ -1,0 +1,66 @@
+"""Packed triangles: one symmetric matrix a row, so that what is symmetric stays so in every bit.
+
+A matrix of d x d lies in a row as its lower triangle, row by row: d (d + 1) / 2 numbers.
+"""
+
+import math
+
+import numpy as np
+from scipy.linalg.blas import dspmv
+
+from seg1._types import Float64s
+
+__all__ = ["inverses", "quadratic_forms", "quadratic_forms_of_each"]
+
+
+def inverses(S: Float64s, *, ridge: float) -> Float64s:
+    """Invert S + ridge I for each matrix of a stack; packed triangles in and out."""
+    n, n_pairs = S.shape
+    d = (math.isqrt(8 * n_pairs + 1) - 1) // 2
+    rows, columns = np.tril_indices(d)
+    A = np.zeros((n, d, d))
+    A[:, rows, columns] = S
+    A[:, columns, rows] = S
+    A[:, np.arange(d), np.arange(d)] += ridge
+    inverse = np.linalg.inv(A)
+    packed: Float64s = 0.5 * (inverse[:, rows, columns] + inverse[:, columns, rows])
+    return packed
+
+
+def quadratic_forms(P: Float64s, pairs: Float64s) -> Float64s:
+    """Give x'P x for each matrix of a stack, shape (n,).
+
+    Parameters
+    ----------
+    P
+        Packed triangles, shape (n, n_pairs).
+    pairs
+        Products of the features, two by two, as the triangle has them; those of two different
+        features twice; shape (n_pairs,).
+    """
+    forms: Float64s = P @ pairs  # (n, n_pairs) @ (n_pairs,) -> (n,)
+    return forms
+
+
+def quadratic_forms_of_each(P: Float64s, x: Float64s, pairs: Float64s) -> Float64s:
+    """Give x_k'P_k x_k for each matrix of a stack, shape (n,).
+
+    Parameters
+    ----------
+    P
+        Packed triangles, shape (n, n_pairs).
+    x
+        A row of features for each matrix, shape (n, d).
+    pairs
+        As for `quadratic_forms`, of the features of the first row but the last.
+    """
+    d = x.shape[1]
+    shared, own = x[0, :-1], x[:, -1]
+    if (x[:, :-1] != shared).any():
+        # One by one: gathering all pairs of all rows takes five times as long.
+        return np.array([row @ dspmv(d, 1.0, p, row) for row, p in zip(x, P, strict=True)])
+    # The triangle's last row is of the last feature: its products with the others, and itself.
+    n_shared = len(pairs)
+    forms: Float64s = P[:, :n_shared] @ pairs
+    forms += own * (2.0 * (P[:, n_shared:-1] @ shared) + own * P[:, -1])
+    return forms
