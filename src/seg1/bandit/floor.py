@@ -53,7 +53,7 @@ class Floor:
         is_all = np.count_nonzero(eligible) == len(eligible)  # quicker than all()
         lifted = self.share * (self.even if is_all else _spread(self.offer_of, eligible))
         lifted += (1.0 - self.share) * probabilities
-        lifted /= float(lifted.sum())
+        lifted /= float(np.add.reduce(lifted))
         return lifted
 
 

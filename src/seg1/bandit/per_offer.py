@@ -360,10 +360,13 @@ class PerOfferState:
         self._residual[arm] = max(float(self._q[arm]) - float(b @ mean), 0.0)
 
     def _learn_noise(self) -> None:
-        prior = self.config.noise_sd**2
-        pooled = (prior + float(self._residual.sum())) / (1.0 + float(self._n.sum()))
-        n_shared = self.n_features
-        self._noise = (n_shared * pooled + self._residual) / (n_shared + self._n)
+        n_shared, prior = self.n_features, self.config.noise_sd**2
+        pooled = (prior + float(np.add.reduce(self._residual))) / (
+            1.0 + float(np.add.reduce(self._n))
+        )
+        noise = self._residual + n_shared * pooled
+        noise /= self._n + n_shared
+        self._noise = noise
 
 
 def _layout(n_arms: int, n_features: int) -> dict[str, tuple[tuple[int, ...], type]]:

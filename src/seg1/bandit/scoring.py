@@ -122,7 +122,8 @@ class Scoring:
         if not isinstance(p, np.ndarray) or p.dtype != np.float64 or p.shape != self.worth.shape:
             raise PluginError(f"{name}.probabilities must give float64 of shape {self.worth.shape}")
         # Negated, so that NaN fails too.
-        if not (p.min() >= 0.0 and abs(p.sum() - 1.0) <= _SUM_TOLERANCE):
+        is_one = abs(float(np.add.reduce(p)) - 1.0) <= _SUM_TOLERANCE
+        if not (np.minimum.reduce(p) >= 0.0 and is_one):
             raise PluginError(f"{name}.probabilities must be >= 0 and sum to 1")
         n_eligible = np.count_nonzero(eligible)
         if n_eligible < len(p) and np.count_nonzero(p) > np.count_nonzero(p[eligible]):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,8 +28,7 @@ __all__ = [
 NO_ARM = Arm(None, None, None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Chosen:
+class Chosen(NamedTuple):
     """What was chosen, and how.
 
     Attributes

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +20,7 @@ from seg1.offers import Placement
 __all__ = ["Inputs", "check_owner", "decided_row", "show", "show_stored"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Inputs:
+class Inputs(NamedTuple):
     """What a decision was made with, apart from the request.
 
     Attributes
