@@ -9,7 +9,7 @@ import sys
 import atheris  # type: ignore[import-untyped]  # a tool of this script alone
 
 with atheris.instrument_imports(
-    include=["seg1.consent.bits", "seg1.consent.gpp", "seg1.consent.tcf"]
+    include=["seg1.consent.signals.bits", "seg1.consent.signals.gpp", "seg1.consent.signals.tcf"]
 ):
     from seg1.consent import decode_gpp, decode_tc
     from seg1.errors import MalformedSignalError, UnsupportedSignalError

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from seg1.consent import PublisherConsents, Restriction, RestrictionType, TCString
-from seg1.consent.bits import Numbers, Ranges
+from seg1.consent.signals.bits import Numbers, Ranges
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 DAY_US = 86_400 * 1_000_000

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from seg1._types import Id
 from seg1.consent import Ask, ConsentEvent, ConsentLedger, Customers, LedgerSnapshot, Verdict
-from seg1.consent.said import KINDS
+from seg1.consent.ledger.said import KINDS
 from seg1.events import Vocabulary
 
 FEW = 4

@@ -29,7 +29,7 @@ from seg1.consent import (
     decode_gpp,
     decode_tc,
 )
-from seg1.consent.gpp import MAX_CHARACTERS
+from seg1.consent.signals.gpp import MAX_CHARACTERS
 from seg1.errors import MalformedSignalError, UnsupportedSignalError
 from seg1.testing import check_consent_filter
 

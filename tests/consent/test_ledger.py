@@ -25,7 +25,7 @@ from seg1.consent import (
     Reason,
     Verdict,
 )
-from seg1.consent.said import KINDS, EventKind
+from seg1.consent.ledger.said import KINDS, EventKind
 from seg1.errors import (
     ConsentStoreError,
     InvalidArgumentError,

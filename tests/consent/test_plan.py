@@ -26,7 +26,7 @@ from seg1.consent import (
     vectorise,
 )
 from seg1.consent.codes import VETO_REASONS
-from seg1.consent.said import KINDS, EventKind
+from seg1.consent.ledger.said import KINDS, EventKind
 from seg1.errors import InvalidArgumentError
 
 WHO: list[Id] = ["ana", "bo", "cy"]

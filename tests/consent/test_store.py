@@ -21,8 +21,8 @@ from seg1.consent import (
     MemoryStore,
     SqliteStore,
 )
-from seg1.consent.said import KINDS, EventKind
-from seg1.consent.store import _HISTORY, _bring_up_to_date
+from seg1.consent.ledger.said import KINDS, EventKind
+from seg1.consent.ledger.store import _HISTORY, _bring_up_to_date
 from seg1.errors import ConsentStoreError
 from seg1.events.vocabulary import id_problem
 

@@ -28,8 +28,8 @@ from seg1.consent import (
     TCString,
     decode_tc,
 )
-from seg1.consent.bits import BitReader, Numbers
-from seg1.consent.tcf import MAX_CHARACTERS
+from seg1.consent.signals.bits import BitReader, Numbers
+from seg1.consent.signals.tcf import MAX_CHARACTERS
 from seg1.errors import MalformedSignalError
 
 TEXT = encode(PLAIN)

@@ -20,9 +20,9 @@ from seg1.consent import (
     TCString,
     Verdict,
 )
-from seg1.consent import sources as sources_module
-from seg1.consent.bits import Numbers
 from seg1.consent.filters import guarded_check
+from seg1.consent.signals import sources as sources_module
+from seg1.consent.signals.bits import Numbers
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.testing import check_consent_filter
 

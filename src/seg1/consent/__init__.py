@@ -4,23 +4,23 @@ from seg1.consent import profiles
 from seg1.consent.audit import AuditHead, AuditTrail, verify_audit
 from seg1.consent.explain import explain
 from seg1.consent.filters import ConsentFilter, all_of, any_of, not_
-from seg1.consent.gpp import GPPOptOut, GPPString, USOptOuts, decode_gpp
-from seg1.consent.ledger import ConsentLedger
+from seg1.consent.ledger.ledger import ConsentLedger
+from seg1.consent.ledger.said import ConsentEvent
+from seg1.consent.ledger.snapshot import LedgerSnapshot
+from seg1.consent.ledger.store import ConsentStore, MemoryStore, SqliteStore
 from seg1.consent.policy import STAGES, Consent, ConsentDoor, ConsentNotNeeded, Permits
 from seg1.consent.remote import Remote
-from seg1.consent.said import ConsentEvent
 from seg1.consent.scalar import vectorise
-from seg1.consent.signals import CONSENT_MODE_SIGNALS, ConsentMode, GlobalPrivacyControl
-from seg1.consent.snapshot import LedgerSnapshot
-from seg1.consent.store import ConsentStore, MemoryStore, SqliteStore
-from seg1.consent.tcf import (
+from seg1.consent.signals.browser import CONSENT_MODE_SIGNALS, ConsentMode, GlobalPrivacyControl
+from seg1.consent.signals.gpp import GPPOptOut, GPPString, USOptOuts, decode_gpp
+from seg1.consent.signals.tcf import (
     PublisherConsents,
     Restriction,
     RestrictionType,
     TCString,
     decode_tc,
 )
-from seg1.consent.tcf_filter import TCFConsent
+from seg1.consent.signals.tcf_filter import TCFConsent
 from seg1.consent.verdicts import Ask, Customers, Reason, Verdict, Verdicts
 from seg1.consent.vetoes import MinimumAge
 

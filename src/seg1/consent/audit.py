@@ -19,7 +19,7 @@ from typing import BinaryIO, Final, NamedTuple, Self, TypeAlias
 
 from seg1._checks import to_us
 from seg1._types import At, Id
-from seg1.consent.said import ConsentEvent
+from seg1.consent.ledger.said import ConsentEvent
 from seg1.consent.verdicts import Verdicts
 from seg1.errors import AuditError, InvalidArgumentError, InvalidTypeError
 from seg1.events.vocabulary import as_id

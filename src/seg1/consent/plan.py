@@ -26,7 +26,9 @@ from seg1.consent.codes import (
     verdicts_of,
 )
 from seg1.consent.filters import Composed, ConsentFilter, guarded_check
-from seg1.consent.ledger import ConsentLedger
+from seg1.consent.ledger.ledger import ConsentLedger
+from seg1.consent.ledger.snapshot import LedgerSnapshot
+from seg1.consent.ledger.standing import Asked
 from seg1.consent.scalar import (
     EVERY_WORD,
     Scalar,
@@ -35,8 +37,6 @@ from seg1.consent.scalar import (
     guarded_check_one,
     log_failure,
 )
-from seg1.consent.snapshot import LedgerSnapshot
-from seg1.consent.standing import Asked
 from seg1.consent.verdicts import ALLOW, DENY, UNKNOWN, Ask, Customers, Reason, Verdicts
 
 __all__ = ["OwnRight", "Plan", "Rules"]

@@ -12,7 +12,7 @@ from seg1._types import At, Id
 from seg1.consent.audit import AuditTrail, check_audit
 from seg1.consent.filters import ConsentFilter, check_filters
 from seg1.consent.kinds import FEATURE, checked_features, checked_retention, feature_of
-from seg1.consent.ledger import ConsentLedger
+from seg1.consent.ledger.ledger import ConsentLedger
 from seg1.consent.plan import OwnRight, Plan
 from seg1.consent.verdicts import ALLOW, Customers, Reason, Verdicts
 from seg1.errors import InvalidArgumentError, InvalidTypeError

@@ -7,10 +7,10 @@ import numpy as np
 from seg1._types import Int8s, Int32s
 from seg1.consent.codes import as_code, verdict_of
 from seg1.consent.filters import ConsentFilter
+from seg1.consent.ledger.said import KINDS, ConsentEvent
+from seg1.consent.ledger.store import ConsentStore
 from seg1.consent.policy import STAGES
-from seg1.consent.said import KINDS, ConsentEvent
 from seg1.consent.scalar import EVERY_WORD, checked_words
-from seg1.consent.store import ConsentStore
 from seg1.consent.verdicts import Ask, Customers, as_verdicts
 from seg1.errors import InvalidArgumentError, PluginError
 

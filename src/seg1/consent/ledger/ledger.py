@@ -10,13 +10,13 @@ from seg1._checks import to_us
 from seg1._types import At, Id
 from seg1.consent.audit import AuditTrail, check_audit
 from seg1.consent.codes import verdict_of, verdicts_of
-from seg1.consent.columns import Columns
-from seg1.consent.said import EVERYTHING, ConsentEvent, EventKind, checked_event
-from seg1.consent.snapshot import LedgerSnapshot
-from seg1.consent.standing import Asked, Standing
-from seg1.consent.store import ConsentStore, MemoryStore, SqliteStore
+from seg1.consent.ledger.columns import Columns
+from seg1.consent.ledger.said import EVERYTHING, ConsentEvent, EventKind, checked_event
+from seg1.consent.ledger.snapshot import LedgerSnapshot
+from seg1.consent.ledger.standing import Asked, Standing
+from seg1.consent.ledger.store import ConsentStore, MemoryStore, SqliteStore
+from seg1.consent.ledger.words import GRANT
 from seg1.consent.verdicts import Ask, Customers, Verdict, Verdicts
-from seg1.consent.words import GRANT
 from seg1.errors import InvalidArgumentError, InvalidTypeError, WrongIdTypeError
 from seg1.events.vocabulary import as_id
 

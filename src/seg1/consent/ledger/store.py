@@ -9,7 +9,7 @@ from os import PathLike
 from typing import Protocol
 
 from seg1._types import Id
-from seg1.consent.said import KINDS, ConsentEvent
+from seg1.consent.ledger.said import KINDS, ConsentEvent
 from seg1.errors import ConsentStoreError
 
 __all__ = ["ConsentStore", "MemoryStore", "SqliteStore"]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from seg1._checks import to_us
 from seg1._types import At, Id
 from seg1.consent.codes import verdict_of, verdicts_of
-from seg1.consent.columns import Columns
-from seg1.consent.standing import Asked, Standing
+from seg1.consent.ledger.columns import Columns
+from seg1.consent.ledger.standing import Asked, Standing
 from seg1.consent.verdicts import Ask, Customers, Verdict, Verdicts
 from seg1.events.vocabulary import as_id
 

@@ -14,10 +14,18 @@ from numpy.typing import NDArray
 
 from seg1._types import Id, Int64s
 from seg1.consent.codes import Codes
-from seg1.consent.said import EVERYTHING
-from seg1.consent.standing import Standing, stricter
+from seg1.consent.ledger.said import EVERYTHING
+from seg1.consent.ledger.standing import Standing, stricter
+from seg1.consent.ledger.words import (
+    EXPIRED,
+    GRANT,
+    GRANTED,
+    NO_RECORD,
+    NOT_YET_VALID,
+    Word,
+    code_at,
+)
 from seg1.consent.verdicts import Ask, Customers
-from seg1.consent.words import EXPIRED, GRANT, GRANTED, NO_RECORD, NOT_YET_VALID, Word, code_at
 from seg1.events import Vocabulary
 
 __all__ = ["Columns"]

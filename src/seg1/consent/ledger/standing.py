@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from seg1._types import Id
-from seg1.consent.said import EVERYTHING, ConsentEvent
-from seg1.consent.words import (
+from seg1.consent.ledger.said import EVERYTHING, ConsentEvent
+from seg1.consent.ledger.words import (
     AUTOMATED,
     GRANT,
     GRANTED,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from seg1.consent.sources import (
+from seg1.consent.signals.sources import (
     ALLOWED,
     DENIED,
     FAILED,

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from seg1._checks import DAY_US, check_int
-from seg1.consent.sources import (
+from seg1.consent.signals.sources import (
     ALLOWED,
     DENIED,
     EXPIRED,
@@ -17,7 +17,7 @@ from seg1.consent.sources import (
     answer_each,
     check_source,
 )
-from seg1.consent.tcf import RestrictionType, TCString, decode_tc
+from seg1.consent.signals.tcf import RestrictionType, TCString, decode_tc
 from seg1.consent.verdicts import Ask, Customers, Verdict, Verdicts
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 

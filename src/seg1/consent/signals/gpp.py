@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from seg1.consent.bits import BitReader
-from seg1.consent.signals import PASS
-from seg1.consent.sources import (
+from seg1.consent.signals.bits import BitReader
+from seg1.consent.signals.browser import PASS
+from seg1.consent.signals.sources import (
     DENIED,
     FAILED,
     Source,
@@ -19,7 +19,7 @@ from seg1.consent.sources import (
     check_purposes,
     check_source,
 )
-from seg1.consent.tcf import TCString, decode_tc
+from seg1.consent.signals.tcf import TCString, decode_tc
 from seg1.consent.verdicts import Ask, Customers, Verdict, Verdicts
 from seg1.errors import MalformedSignalError, UnsupportedSignalError
 

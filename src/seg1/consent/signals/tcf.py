@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from seg1.consent.bits import BitReader, Numbers, Ranges
+from seg1.consent.signals.bits import BitReader, Numbers, Ranges
 from seg1.errors import MalformedSignalError
 
 __all__ = ["PublisherConsents", "Restriction", "RestrictionType", "TCString", "decode_tc"]

@@ -1,0 +1,1 @@
+"""The ledger: what customers said, kept, and folded into who permits what, now or then."""

@@ -1,0 +1,1 @@
+"""Privacy signals that come from outside: TCF and GPP strings, GPC, Consent Mode."""
