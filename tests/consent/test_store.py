@@ -329,12 +329,12 @@ def test_threads_append_without_losing_an_event(store: ConsentStore) -> None:
 def test_a_file_that_stays_locked_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seg1.consent.store._OPEN_TRIES", 2)
-    monkeypatch.setattr("seg1.consent.store._OPEN_PAUSE_S", 0)
+    monkeypatch.setattr("seg1.consent.ledger.store._OPEN_TRIES", 2)
+    monkeypatch.setattr("seg1.consent.ledger.store._OPEN_PAUSE_S", 0)
     holder = sqlite3.connect(tmp_path / "c.sqlite", isolation_level=None)
     holder.execute("create table other (x)")
     holder.execute("begin immediate")
-    monkeypatch.setattr("seg1.consent.store._BUSY_MS", 0)
+    monkeypatch.setattr("seg1.consent.ledger.store._BUSY_MS", 0)
 
     with pytest.raises(ConsentStoreError, match=r"cannot open the consent store: .*locked"):
         SqliteStore(tmp_path / "c.sqlite")
