@@ -9,8 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from seg1.demo import Extract, load_extract
+
+# That check measures the machine: the first text that is made reads all of Unicode's tables.
+settings.register_profile("seg1", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("seg1")
 
 
 @pytest.fixture(scope="session")

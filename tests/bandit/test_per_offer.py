@@ -278,17 +278,21 @@ def test_a_row_that_cannot_be_learned_changes_nothing(
 def test_a_belief_is_asked_for_with_a_vector_of_the_right_shape() -> None:
     with pytest.raises(InvalidArgumentError, match=r"x must have shape \(4,\), got \(3,\)"):
         folded([]).belief(np.ones(3))
+    with pytest.raises(InvalidArgumentError, match=r"x must have shape \(3,\), got \(4,\)"):
+        folded([]).belief(np.ones(4), own=np.ones(N_ARMS))
 
 
-def test_each_arm_may_have_features_of_its_own() -> None:
+def test_each_arm_may_have_a_last_feature_of_its_own() -> None:
     state = folded(some_rows(8))
-    own = np.random.default_rng(8).standard_normal((N_ARMS, N_FEATURES))
+    rng = np.random.default_rng(8)
+    shared, own = rng.standard_normal(N_FEATURES - 1), rng.standard_normal(N_ARMS)
 
-    mean, sd = state.belief(own)
+    mean, sd = state.belief(shared, own=own)
 
-    for arm, x in enumerate(own):
-        assert mean[arm] == pytest.approx(state.belief(x)[0][arm], rel=1e-12)
-        assert sd[arm] == pytest.approx(state.belief(x)[1][arm], rel=1e-12)
+    for arm, last in enumerate(own):
+        alone = state.belief(np.append(shared, last))
+        assert mean[arm] == pytest.approx(alone[0][arm], rel=1e-12)
+        assert sd[arm] == pytest.approx(alone[1][arm], rel=1e-12)
 
 
 def test_a_state_says_its_shape() -> None:

@@ -349,7 +349,7 @@ def test_an_explorer_that_breaks_its_contract_is_named(answer: object, message: 
 
 def test_a_posterior_that_breaks_its_contract_is_refused() -> None:
     chosen_by = selector()
-    state: Any = SimpleNamespace(belief=lambda _x: (np.zeros(3), np.zeros(3)))
+    state: Any = SimpleNamespace(belief=lambda _x, **_: (np.zeros(3), np.zeros(3)))
 
     with pytest.raises(PluginError, match="one number for each arm"):
         chosen_by.probabilities(state, CONTEXT.encode({}), eligible=everything(chosen_by))

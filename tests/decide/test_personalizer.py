@@ -27,7 +27,7 @@ from small_engine import (
 from seg1 import Offer
 from seg1._types import Bools, Float64s
 from seg1.bandit import OfferSelector
-from seg1.bandit.context import arm_features
+from seg1.bandit.context import own_features
 from seg1.decide import Budget, Decision, FrequencyCap, Personalizer
 from seg1.decide.state import State
 from seg1.errors import (
@@ -48,9 +48,9 @@ def eligible_of(row: Decided, n_arms: int) -> Bools:
 def vector_of(row: Decided, state: State, selector: OfferSelector) -> Float64s:
     """Rebuild the probabilities of a decision from its row and the state before it."""
     context, affinity = np.frombuffer(row.context), np.frombuffer(row.affinity)
-    x = arm_features(context, affinity, selector.arms)
+    own = own_features(affinity, selector.arms)
     eligible = eligible_of(row, len(selector.arms))
-    return selector.probabilities(state.posterior, x, eligible=eligible).p
+    return selector.probabilities(state.posterior, context, own=own, eligible=eligible).p
 
 
 def test_the_probability_is_the_entry_of_the_vector_that_was_drawn_from() -> None:

@@ -14,7 +14,7 @@ from seg1.bandit.special import checked_bases
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.offers import Arms
 
-__all__ = ["ContextSchema", "arm_features"]
+__all__ = ["ContextSchema", "own_features"]
 
 
 class _Field(NamedTuple):
@@ -176,13 +176,11 @@ class ContextSchema:
         return np.array(row)
 
 
-def arm_features(context: Float64s, affinity: Float64s, arms: Arms) -> Float64s:
-    """Lay out what the model sees: the context, and behind it each arm's own affinity.
+def own_features(affinity: Float64s, arms: Arms) -> Float64s | None:
+    """Give the feature that each arm has beside the context: the affinity to its offer.
 
     Parameters
     ----------
-    context
-        float64, shape (n_context,).
     affinity
         Of the customer to each offer, float64, shape (n_offers,); empty without a recommender.
     arms
@@ -190,16 +188,14 @@ def arm_features(context: Float64s, affinity: Float64s, arms: Arms) -> Float64s:
 
     Returns
     -------
-    ndarray of float64, shape (n_context,) without affinities, else (n_arms, n_context + 1)
+    ndarray of float64, shape (n_arms,); None without a recommender
     """
     if not len(affinity):
-        return context
-    rows = np.empty((len(arms), len(context) + 1))
-    rows[:, :-1] = context
-    rows[:, -1] = affinity[arms.offer_index]
+        return None
+    own = affinity[arms.offer_index]
     if arms.has_no_offer:  # it comes last, and nobody has a taste for it
-        rows[-1, -1] = 0.0
-    return rows
+        own[-1] = 0.0
+    return own
 
 
 def _number(value: object, key: str) -> float:

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from seg1._types import Bools, Float64s
-from seg1.bandit.context import arm_features
+from seg1.bandit.context import own_features
 from seg1.bandit.posterior import PosteriorState
 from seg1.bandit.scoring import Scoring
 from seg1.errors import InvalidArgumentError
@@ -86,7 +86,8 @@ class FrozenPolicy:
             )
         probabilities = np.zeros(states.eligible.shape)
         for row in np.flatnonzero(states.eligible.any(axis=1)):
-            x = arm_features(states.context[row], states.affinity[row], self.arms)
-            scored = self._scoring.score(self._state.belief(x), eligible=states.eligible[row])
+            own = own_features(states.affinity[row], self.arms)
+            belief = self._state.belief(states.context[row], own=own)
+            scored = self._scoring.score(belief, eligible=states.eligible[row])
             probabilities[row] = scored.p
         return probabilities

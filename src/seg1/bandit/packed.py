@@ -6,7 +6,6 @@ A matrix of d x d lies in a row as its lower triangle, row by row: d (d + 1) / 2
 import math
 
 import numpy as np
-from scipy.linalg.blas import dspmv
 
 from seg1._types import Float64s
 
@@ -42,25 +41,22 @@ def quadratic_forms(P: Float64s, pairs: Float64s) -> Float64s:
     return forms
 
 
-def quadratic_forms_of_each(P: Float64s, x: Float64s, pairs: Float64s) -> Float64s:
-    """Give x_k'P_k x_k for each matrix of a stack, shape (n,).
+def quadratic_forms_of_each(P: Float64s, pairs: Float64s, x: Float64s, own: Float64s) -> Float64s:
+    """Give [x, own_k]'P_k [x, own_k] for each matrix of a stack, shape (n,).
 
     Parameters
     ----------
     P
         Packed triangles, shape (n, n_pairs).
-    x
-        A row of features for each matrix, shape (n, d).
     pairs
-        As for `quadratic_forms`, of the features of the first row but the last.
+        As for `quadratic_forms`, of x alone.
+    x
+        The features that all share, shape (d - 1,).
+    own
+        The last feature of each, shape (n,).
     """
-    d = x.shape[1]
-    shared, own = x[0, :-1], x[:, -1]
-    if (x[:, :-1] != shared).any():
-        # One by one: gathering all pairs of all rows takes five times as long.
-        return np.array([row @ dspmv(d, 1.0, p, row) for row, p in zip(x, P, strict=True)])
     # The triangle's last row is of the last feature: its products with the others, and itself.
     n_shared = len(pairs)
     forms: Float64s = P[:, :n_shared] @ pairs
-    forms += own * (2.0 * (P[:, n_shared:-1] @ shared) + own * P[:, -1])
+    forms += own * (2.0 * (P[:, n_shared:-1] @ x) + own * P[:, -1])
     return forms

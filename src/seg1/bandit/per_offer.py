@@ -231,14 +231,15 @@ class PerOfferState:
         self._solve(arm)
         self._learn_noise()
 
-    def belief(self, x: Float64s) -> tuple[Float64s, Float64s]:
+    def belief(self, x: Float64s, *, own: Float64s | None = None) -> tuple[Float64s, Float64s]:
         """Give mean and standard deviation of each arm's expected answer, as of the latest tick.
 
         Parameters
         ----------
         x
-            The context, float64, shape (n_features,); or (n_arms, n_features), where each arm has
-            features of its own.
+            The context, float64, shape (n_features,); with `own` all features but the last.
+        own
+            The last feature, where it is another for each arm; float64, shape (n_arms,).
 
         Returns
         -------
@@ -246,22 +247,21 @@ class PerOfferState:
             The deviation is of the *expected* answer, with the learned noise in it, and never above
             that of the prior.
         """
-        if x.shape == (self.n_arms, self.n_features):
-            return self._belief_of_each(x)
-        if x.shape != (self.n_features,):
-            raise InvalidArgumentError(_wrong_shape(x, self.n_features))
-        variance = quadratic_forms(self._inverse, self._pairs_of(x, self._inverse.shape[1]))
-        return self._coefficients @ x, self._deviation(variance, float(x @ x))
+        n_shared = self.n_features - (own is not None)
+        if x.shape != (n_shared,):
+            raise InvalidArgumentError(_wrong_shape(x, n_shared))
+        pairs, norm = self._pairs_of(x), float(x @ x)
+        if own is None:
+            variance = quadratic_forms(self._inverse, pairs)
+            return self._coefficients @ x, self._deviation(variance, norm)
+        variance = quadratic_forms_of_each(self._inverse, pairs, x, own)
+        mean = self._coefficients[:, :-1] @ x
+        mean += self._coefficients[:, -1] * own
+        return mean, self._deviation(variance, norm + own * own)
 
-    def _belief_of_each(self, x: Float64s) -> tuple[Float64s, Float64s]:
-        """Give what `belief` gives, where each arm has features of its own: a row of x."""
-        pairs = self._pairs_of(x[0], self._inverse.shape[1] - self.n_features)
-        variance = quadratic_forms_of_each(self._inverse, x, pairs)
-        mean = (self._coefficients * x).sum(axis=1)
-        return mean, self._deviation(variance, np.square(x).sum(axis=1))
-
-    def _pairs_of(self, x: Float64s, n_pairs: int) -> Float64s:
-        """Give products of features two by two, as far as the triangle's first pairs."""
+    def _pairs_of(self, x: Float64s) -> Float64s:
+        """Give products of features two by two, as a triangle has them, or its first rows."""
+        n_pairs = len(x) * (len(x) + 1) // 2
         pairs = x.take(self._rows[:n_pairs])
         pairs *= x.take(self._columns[:n_pairs])
         pairs *= self._twice[:n_pairs]

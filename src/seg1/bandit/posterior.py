@@ -29,10 +29,11 @@ class PosteriorState(Protocol):
         """Replace the answer of a row that was folded."""
         ...
 
-    def belief(self, x: Float64s) -> tuple[Float64s, Float64s]:
+    def belief(self, x: Float64s, *, own: Float64s | None = None) -> tuple[Float64s, Float64s]:
         """Give mean and standard deviation of each arm's expected answer, shape (n_arms,) each.
 
-        x has shape (n_features,), or (n_arms, n_features) where each arm has features of its own.
+        x has shape (n_features,). Where the last feature is another for each arm, `own` has it,
+        shape (n_arms,), and x the others.
         """
         ...
 

@@ -128,7 +128,13 @@ class OfferSelector:
         return self.posterior.start(n_arms=len(self.arms), n_features=self.schema.n_features)
 
     def probabilities(
-        self, state: PosteriorState, x: Float64s, *, eligible: Bools, unit_price: float = 0.0
+        self,
+        state: PosteriorState,
+        x: Float64s,
+        *,
+        own: Float64s | None = None,
+        eligible: Bools,
+        unit_price: float = 0.0,
     ) -> ScoredArms:
         """Give the probability of every arm, and what it was made of. Reads the state only.
 
@@ -137,8 +143,9 @@ class OfferSelector:
         state
             What has been learned; nobody may change it meanwhile.
         x
-            The encoded context, float64, shape (n_features,); or (n_arms, n_features), where each
-            arm has features of its own.
+            The encoded context, float64, shape (n_features,).
+        own
+            One more feature, of each arm its own, where the state has one; float64, (n_arms,).
         eligible
             Which arms may be chosen, bool, shape (n_arms,), at least one.
         unit_price
@@ -157,7 +164,8 @@ class OfferSelector:
         PluginError
             Where explorer or posterior answered in a form that their contracts forbid.
         """
-        return self._scoring.score(state.belief(x), eligible=eligible, unit_price=unit_price)
+        belief = state.belief(x, own=own)
+        return self._scoring.score(belief, eligible=eligible, unit_price=unit_price)
 
     def draw(self, p: Float64s, *, draw_id: Id, attempt: int = 0) -> int:
         """Draw an arm: what seed, id and attempt decide, from the very vector given.

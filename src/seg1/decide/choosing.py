@@ -90,8 +90,9 @@ class Limits:
 def choose_arm(
     selector: OfferSelector,
     state: State,
-    features: Float64s,
+    context: Float64s,
     *,
+    own: Float64s | None,
     decision_id: str,
     allowed: Bools,
 ) -> Chosen:
@@ -101,8 +102,8 @@ def choose_arm(
     ----------
     selector, state
         The configuration, and what was learned so far.
-    features
-        What the model sees; see `arm_features`.
+    context, own
+        What the model sees; see `own_features`.
     decision_id
         The draw is keyed by it.
     allowed
@@ -111,7 +112,7 @@ def choose_arm(
     if not allowed.any():
         return _nothing(selector, allowed, mode="none")
     eligible = arms_of(selector.arms, allowed)
-    scored = selector.probabilities(state.posterior, features, eligible=eligible)
+    scored = selector.probabilities(state.posterior, context, own=own, eligible=eligible)
     arm = selector.draw(scored.p, draw_id=decision_id)
     return Chosen(
         mode="personalised",

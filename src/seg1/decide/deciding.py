@@ -9,7 +9,7 @@ import numpy as np
 
 from seg1._types import Bools, Float64s, Id
 from seg1.bandit import OfferSelector
-from seg1.bandit.context import arm_features
+from seg1.bandit.context import own_features
 from seg1.consent import Permits
 from seg1.decide.choosing import (
     Chosen,
@@ -187,9 +187,13 @@ class Deciding:
         holdout = self._holdout if inputs.holdout_prob else None
         if holdout is not None and holdout.is_control(request.customer):
             return choose_control(self.selector, allowed)
-        features = arm_features(inputs.context, inputs.affinity, self.selector.arms)
         return choose_arm(
-            self.selector, self._core.state, features, decision_id=decision_id, allowed=allowed
+            self.selector,
+            self._core.state,
+            inputs.context,
+            own=own_features(inputs.affinity, self.selector.arms),
+            decision_id=decision_id,
+            allowed=allowed,
         )
 
     def _write(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seg1.bandit import OfferSelector
-from seg1.bandit.context import arm_features
+from seg1.bandit.context import own_features
 from seg1.decide.state import State
 from seg1.journal import Decided, Journal
 
@@ -85,7 +85,8 @@ def _draw_again(row: Decided, state: State, selector: OfferSelector, *, catalogu
     context, affinity = (np.frombuffer(part, dtype="<f8") for part in (row.context, row.affinity))
     scored = selector.probabilities(
         state.posterior,
-        arm_features(context, affinity, selector.arms),
+        context,
+        own=own_features(affinity, selector.arms),
         eligible=bits.astype(np.bool_),
         unit_price=row.unit_price,
     )

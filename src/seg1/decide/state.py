@@ -152,7 +152,7 @@ class State:
 
 
 def _features(row: Decided, arms: Arms) -> Float64s:
-    """Rebuild the vector of the chosen arm from a row; see `arm_features`."""
+    """Rebuild the vector of the chosen arm from a row; see `own_features`."""
     context = np.frombuffer(row.context, dtype="<f8")
     if not row.affinity:
         return context

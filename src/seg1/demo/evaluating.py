@@ -7,7 +7,7 @@ import numpy as np
 
 from seg1._types import Float64s, Int64s
 from seg1.bandit import OfferSelector
-from seg1.bandit.context import arm_features
+from seg1.bandit.context import own_features
 from seg1.decide.state import State
 from seg1.demo.campaigns import SEGMENTS
 from seg1.demo.contacts import SCHEMA
@@ -84,8 +84,8 @@ def _asked(row: Decided, state: State, selector: OfferSelector) -> Float64s:
     bits = np.frombuffer(row.eligible, dtype=np.uint8)
     eligible = np.unpackbits(bits, count=len(selector.arms)).astype(np.bool_)
     context, affinity = (np.frombuffer(part, dtype="<f8") for part in (row.context, row.affinity))
-    features = arm_features(context, affinity, selector.arms)
-    return selector.probabilities(state.posterior, features, eligible=eligible).p
+    own = own_features(affinity, selector.arms)
+    return selector.probabilities(state.posterior, context, own=own, eligible=eligible).p
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
