@@ -207,6 +207,24 @@ def test_events_that_are_in_the_matrix_already_count_once(model: ALSModel) -> No
     assert affinity.of(3, [before, event(3, "bread")])[1] > affinity.of(3, [])[1]
 
 
+def test_taste_decides_once_it_was_seen_to_matter(model: ALSModel) -> None:
+    engine = engine_of(OFFERS, recommender=model)
+    for n in range(400):
+        decision = decide(engine, n % 40, at=T0 + n)
+        engine.exposed(decision.id, at=T0 + n)
+        if decision.offer == ("dairy" if n % 40 < 20 else "bakery"):
+            engine.outcome(decision.id, accepted=True, at=T0 + n)
+    engine.observe(1, item="milk", at=T0 + 8 * DAY)
+    log = DecisionLog.from_journal(engine.journal, consent=ANYONE, at=T0 + 20 * DAY)
+
+    p = engine.frozen()(log.states)
+
+    loves_dairy = log.states.affinity[:, 0] > log.states.affinity[:, 1]
+    assert 0 < loves_dairy.sum() < len(p)
+    assert p[loves_dairy, 0].mean() > 1.2 * p[~loves_dairy, 0].mean()
+    assert p[~loves_dairy, 1].mean() > 1.2 * p[loves_dairy, 1].mean()
+
+
 def test_another_fit_is_in_force_from_the_next_decision_on(model: ALSModel) -> None:
     engine = engine_of(OFFERS, recommender=model)
     other = fitted(seed=2)
