@@ -1,8 +1,8 @@
 """The path through public names, in two acts with a restart between. The end-to-end test runs it.
 
 Act "first" reads events, records consent in SQLite, fits, recommends, saves, decides and learns.
-One customer withdraws. Act "restart" is another process: it opens what the first one left, goes on
-deciding, replays, measures and erases.
+One customer withdraws, one objects, and all is written to an audit trail. Act "restart" is another
+process: it opens what the first one left, goes on deciding, replays, measures and erases.
 """
 
 import json
@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import seg1
 from seg1._types import Float64s
+from seg1.consent import AuditHead, AuditTrail, GlobalPrivacyControl, MinimumAge, verify_audit
 from seg1.decide import replay
 from seg1.demo import load_extract
 from seg1.journal import States
@@ -28,17 +29,33 @@ OFFERS = [
 ]
 
 
-def open_consent() -> tuple[seg1.ConsentLedger, seg1.Consent]:
-    ledger = seg1.ConsentLedger("consent.sqlite")
+AUDIT_KEY = b"a key of the end-to-end test"
+
+
+def open_consent() -> tuple[seg1.ConsentLedger, seg1.Consent, AuditTrail]:
+    trail = AuditTrail("audit.jsonl", key=AUDIT_KEY)
+    ledger = seg1.ConsentLedger("consent.sqlite", audit=trail)
     consent = seg1.Consent.for_purposes(
-        ledger, train="profiling", decide="offers", measure="measurement"
+        ledger,
+        train="profiling",
+        decide="offers",
+        measure="measurement",
+        features={"mood": "wellbeing"},
+        vetoes=[
+            MinimumAge(16, ages=lambda _: 40),
+            GlobalPrivacyControl(lambda _: None, purposes=["offers"]),
+        ],
+        retention_days={"profiling": 3_650},
+        audit=trail,
     )
-    return ledger, consent
+    return ledger, consent, trail
 
 
 def open_selector() -> seg1.OfferSelector:
     context = seg1.ContextSchema(
-        numeric={"hour": (0, 24)}, categorical={"channel": ["app", "till"]}
+        numeric={"hour": (0, 24), "mood": (0, 10)},
+        categorical={"channel": ["app", "till"]},
+        special={"mood": "explicit consent"},
     )
     goal = seg1.Goal.margin(contact_cost=0.02)
     return seg1.OfferSelector(OFFERS, context=context, goal=goal, seed=7)
@@ -70,7 +87,7 @@ def contact(engine: seg1.Personalizer, customer: int, number: int) -> str:
     """Decide, show and answer once; who is even accepts whatever is shown."""
     at = NOW + timedelta(minutes=number)
     channel = "app" if number % 3 else "till"
-    context = {"hour": number % 24, "channel": channel}
+    context = {"hour": number % 24, "channel": channel, "mood": 2}  # which nobody permits
     d = engine.decide(
         customer, placement="app-home", context=context, at=at, id=f"contact-{number}"
     )
@@ -95,9 +112,9 @@ def first() -> dict[str, object]:
         time="time",
         value="sales_value",
     )
-    ledger, consent = open_consent()
+    ledger, consent, trail = open_consent()
     customers = [int(c) for c in events.customers.ids[:N_CUSTOMERS]]
-    stays, leaves, never = customers[:3]
+    stays, leaves, never, objects = customers[:4]
     for customer in (stays, leaves, *customers[3:]):
         ledger.grant(customer, PURPOSES, at=NOW, until=IN_A_YEAR)
     interactions = seg1.InteractionMatrixBuilder(half_life_days=90).build(
@@ -125,8 +142,12 @@ def first() -> dict[str, object]:
     engine.withdraw(leaves, at=NOW + timedelta(days=1))
     told["after"] = {c: rank_later(model, c, consent) for c in (stays, leaves, never)}
     told["seq"] = engine.decide(leaves, placement="app-home", at=NOW).mode
-    ledger.close()
-    engine.close()
+    ledger.object(objects, at=NOW + timedelta(days=1))
+    told["policy"] = model.manifest["policy"] == consent.version
+    told["fingerprint"] = engine.fingerprint()
+    told["audit"], told["objector"] = list(trail.head), objects
+    for part in (ledger, engine, trail):
+        part.close()
     return told
 
 
@@ -142,13 +163,15 @@ def even(states: States) -> Float64s:
 
 
 def restart() -> dict[str, object]:
-    ledger, consent = open_consent()
+    stays, leaves, never, objects, n_lines = map(int, sys.argv[2:7])
+    head = AuditHead(n_lines, sys.argv[7])
+    told: dict[str, object] = {"audit": list(verify_audit("audit.jsonl", key=AUDIT_KEY, head=head))}
+    ledger, consent, trail = open_consent()
     model = seg1.ALSModel.load("model")
-    stays, leaves, never = map(int, sys.argv[2:])
-    told: dict[str, object] = {
-        "after": {c: rank_later(model, c, consent) for c in (stays, leaves, never)}
-    }
+    told["after"] = {c: rank_later(model, c, consent) for c in (stays, leaves, never)}
     with open_engine(model, consent) as engine:
+        told["fingerprint"] = engine.fingerprint()
+        told["mode_of_objector"] = engine.decide(objects, placement="till", at=LATER).mode
         probe = decide_probe(engine, stays)
         told["probe"] = [probe.offer, probe.price, probe.slot, probe.action_prob.hex()]
         told["mode_of_leaver"] = engine.decide(leaves, placement="till", at=LATER).mode
@@ -158,6 +181,9 @@ def restart() -> dict[str, object]:
         log = seg1.DecisionLog.from_journal(engine.journal, consent=consent, at=LATER)
         told["log"] = len(log)
         told["leaver_in_log"] = leaves in log.customers
+        names = open_selector().schema.names
+        missing = log.states.context[:, names.index("mood:missing")]
+        told["mood_is_missing"] = bool(missing.all())
         told["lift"] = seg1.measure.lift(log).estimate
         told["by"] = sorted(seg1.measure.lift(log, by="channel", min_customers=5))
         gate = seg1.measure.Gate(min_ess=20, max_weight_share=1.0, max_mean_weight_z=4.0)
@@ -166,6 +192,7 @@ def restart() -> dict[str, object]:
         told["erased"] = engine.erase(stays, at=LATER).n_rows
         told["after_erasure"] = replay(engine.journal, open_selector()).n_different
     ledger.close()
+    trail.close()
     return {**told, "implicit_imported": "implicit" in sys.modules}
 
 

@@ -32,7 +32,9 @@ def test_the_path_from_events_to_measured_decisions_with_a_withdrawal_and_a_rest
 ) -> None:
     first = act("first", folder=tmp_path)
     stays, leaves, never = first["before"]
-    again = act("restart", stays, leaves, never, folder=tmp_path)
+    whom = (stays, leaves, never, str(first["objector"]))
+    n_lines, mac = first["audit"]
+    again = act("restart", *whom, str(n_lines), mac, folder=tmp_path)
 
     check_recommendations(first, stays=stays, leaves=leaves, never=never)
     assert again["after"] == first["after"]
@@ -42,6 +44,11 @@ def test_the_path_from_events_to_measured_decisions_with_a_withdrawal_and_a_rest
     assert first["modes"].count("fallback") == 1  # the customer who never spoke
     assert first["seq"] == again["mode_of_leaver"] == "fallback"
     assert again["probe"] == first["probe"]
+    assert again["fingerprint"] == first["fingerprint"]
+    assert again["mode_of_objector"] == "none"
+    assert again["mood_is_missing"] is True
+    assert again["audit"] == first["audit"]
+    assert first["policy"] is True
     assert again["n_learned"] > 100
     assert again["replayed"][0] > 200
     assert again["replayed"][1:] == [0, 0]

@@ -51,16 +51,16 @@ def test_gpc_keeps_the_contract_of_a_filter() -> None:
     [
         (GRANTED, (1, Reason.GRANTED)),
         (GRANTED | {"ad_storage": "denied"}, (1, Reason.GRANTED)),
-        (GRANTED | {"ad_personalization": "denied"}, (-1, Reason.BY_FILTER)),
-        ({"ad_user_data": "perhaps", "ad_personalization": "denied"}, (-1, Reason.BY_FILTER)),
+        (GRANTED | {"ad_personalization": "denied"}, (-1, Reason.REFUSED)),
+        ({"ad_user_data": "perhaps", "ad_personalization": "denied"}, (-1, Reason.REFUSED)),
         ({"ad_user_data": "granted"}, (0, Reason.NO_RECORD)),
         ({}, (0, Reason.NO_RECORD)),
         (None, (0, Reason.NO_RECORD)),
-        (GRANTED | {"ad_user_data": "Granted"}, (0, Reason.FILTER_FAILED)),
-        (GRANTED | {"ad_user_data": True}, (0, Reason.FILTER_FAILED)),
-        ({"ad_user_data": "canary"}, (0, Reason.FILTER_FAILED)),
-        ("granted", (0, Reason.FILTER_FAILED)),
-        (7, (0, Reason.FILTER_FAILED)),
+        (GRANTED | {"ad_user_data": "Granted"}, (0, Reason.MALFORMED)),
+        (GRANTED | {"ad_user_data": True}, (0, Reason.MALFORMED)),
+        ({"ad_user_data": "canary"}, (0, Reason.MALFORMED)),
+        ("granted", (0, Reason.MALFORMED)),
+        (7, (0, Reason.MALFORMED)),
     ],
 )
 def test_consent_mode_permits_what_is_granted_word_for_word(

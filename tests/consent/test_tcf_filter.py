@@ -33,8 +33,8 @@ MEASUREMENT = Ask(purpose="measurement", stage="measure", at_us=AT_US)
 CANARY = "CANARYcanaryCANARY"
 
 ALLOWED = (1, Reason.GRANTED)
-DENIED = (-1, Reason.BY_FILTER)
-FAILED = (0, Reason.FILTER_FAILED)
+DENIED = (-1, Reason.REFUSED)
+MALFORMED = (0, Reason.MALFORMED)
 
 
 def make(strings: object, options: Mapping[str, object]) -> TCFConsent:
@@ -95,12 +95,12 @@ def test_the_lowest_policy_is_an_argument() -> None:
     ("signal", "expected"),
     [
         (None, (0, Reason.NO_RECORD)),
-        ("", FAILED),
-        (CANARY, FAILED),
-        (b"COtybn4PA", FAILED),
-        (7, FAILED),
-        (encode(PLAIN)[:30], FAILED),
-        (changed(is_service_specific=False), FAILED),
+        ("", MALFORMED),
+        (CANARY, MALFORMED),
+        (b"COtybn4PA", MALFORMED),
+        (7, MALFORMED),
+        (encode(PLAIN)[:30], MALFORMED),
+        (changed(is_service_specific=False), MALFORMED),
     ],
 )
 def test_missing_and_malformed_strings_are_unknown(
@@ -116,14 +116,14 @@ def test_a_string_is_valid_from_its_update_until_13_months_after_its_creation() 
     assert at(JAN_2026_US - 100_001) == (0, Reason.NOT_YET_VALID)
     assert at(JAN_2026_US - 100_000) == ALLOWED
     assert at(JAN_2026_US + 390 * DAY_US) == ALLOWED
-    assert at(JAN_2026_US + 390 * DAY_US + 1) == (0, Reason.EXPIRED)
-    assert at(JAN_2026_US + 8 * DAY_US, max_age_days=7) == (0, Reason.EXPIRED)
+    assert at(JAN_2026_US + 390 * DAY_US + 1) == (0, Reason.TOO_OLD)
+    assert at(JAN_2026_US + 8 * DAY_US, max_age_days=7) == (0, Reason.TOO_OLD)
 
 
 def test_an_update_does_not_renew_what_was_created_too_long_ago() -> None:
     tc = replace(PLAIN, updated_us=AT_US, created_us=AT_US - 391 * DAY_US)
 
-    assert answer(tc) == (0, Reason.EXPIRED)
+    assert answer(tc) == (0, Reason.TOO_OLD)
 
 
 @pytest.mark.parametrize(

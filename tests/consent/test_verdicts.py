@@ -94,7 +94,7 @@ def test_numbers_of_reasons_stay() -> None:
         "EXPIRED": 5, "FILTER_FAILED": 6, "NO_POLICY": 7, "NEGATED": 8, "BY_FILTER": 9,
         "NOT_NEEDED": 10, "OWN_RIGHT": 11, "OBJECTED": 12, "RESTRICTED": 13, "UNDER_AGE": 14,
         "OPTED_OUT": 15, "AUTOMATED_OPT_OUT": 16, "TOO_OLD": 17, "AGE_UNKNOWN": 18,
-        "MALFORMED": 19, "NO_ANSWER_IN_TIME": 20,
+        "MALFORMED": 19, "NO_ANSWER_IN_TIME": 20, "REFUSED": 21,
     }  # fmt: skip
 
 

@@ -49,6 +49,7 @@ _WORDS: Final = MappingProxyType({
     Reason.NO_ANSWER_IN_TIME: (
         "a remote source of consent gave no answer in time", "see that it runs, or allow more time"
     ),
+    Reason.REFUSED: ("the customer has refused it", "respect it; only another answer permits"),
 })  # fmt: skip
 
 

@@ -43,6 +43,7 @@ class Reason(IntEnum):
     AGE_UNKNOWN = 18
     MALFORMED = 19
     NO_ANSWER_IN_TIME = 20
+    REFUSED = 21
 
     @property
     def words(self) -> str:

@@ -7,14 +7,15 @@ policy and vetoes counts: so a veto closes, and never opens anything.
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import ClassVar, Final
 
 from seg1.consent.signals.sources import (
     ALLOWED,
     DENIED,
-    FAILED,
+    MALFORMED,
     MISSING,
     NOT_ASKED,
+    OPTED_OUT,
     Source,
     answer_each,
     check_purposes,
@@ -64,6 +65,8 @@ class GlobalPrivacyControl:
     """
 
     name = "gpc"
+    depends_on: ClassVar[tuple[str, ...]] = ("purpose",)
+    may_veto: ClassVar[bool] = True
 
     def __init__(self, signals: Source, *, purposes: Iterable[str]) -> None:
         self._source = check_source(signals)
@@ -82,7 +85,7 @@ class GlobalPrivacyControl:
 def _judge_gpc(signal: object) -> Verdict:
     if signal is None or signal is False:
         return PASS
-    return DENIED if signal is True or signal == "1" else FAILED
+    return OPTED_OUT if signal is True or signal == "1" else MALFORMED
 
 
 class ConsentMode:
@@ -117,6 +120,7 @@ class ConsentMode:
     """
 
     name = "consent mode"
+    depends_on: ClassVar[tuple[str, ...]] = ("purpose",)
 
     def __init__(self, states: Source, *, signals: Mapping[str, Iterable[str]]) -> None:
         self._source = check_source(states)
@@ -137,12 +141,12 @@ def _judge_mode(states: object, needed: frozenset[str]) -> Verdict:
     if states is None:
         return MISSING
     if not isinstance(states, Mapping):
-        return FAILED
+        return MALFORMED
     found = [states.get(name) for name in needed]
     if any(state == "denied" for state in found):
         return DENIED
     if any(state is not None and state != "granted" for state in found):
-        return FAILED
+        return MALFORMED
     return MISSING if None in found else ALLOWED
 
 

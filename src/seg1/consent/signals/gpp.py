@@ -7,13 +7,13 @@ US Privacy string (6), US National (7) and California (8). Other sections are na
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from seg1.consent.signals.bits import BitReader
 from seg1.consent.signals.browser import PASS
 from seg1.consent.signals.sources import (
-    DENIED,
-    FAILED,
+    MALFORMED,
+    OPTED_OUT,
     Source,
     answer_each,
     check_purposes,
@@ -274,6 +274,8 @@ class GPPOptOut:
     """
 
     name = "gpp"
+    depends_on: ClassVar[tuple[str, ...]] = ("purpose",)
+    may_veto: ClassVar[bool] = True
 
     def __init__(self, strings: Source, *, purposes: Iterable[str]) -> None:
         self._source = check_source(strings)
@@ -305,5 +307,5 @@ def _judge_section(gpp: GPPString, section_id: int) -> Verdict:
     try:
         section = gpp.decode(section_id)
     except (MalformedSignalError, UnsupportedSignalError):
-        return FAILED
-    return DENIED if isinstance(section, USOptOuts) and section.any else PASS
+        return MALFORMED
+    return OPTED_OUT if isinstance(section, USOptOuts) and section.any else PASS

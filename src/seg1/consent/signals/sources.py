@@ -15,7 +15,18 @@ from seg1.errors import (
     UnsupportedSignalError,
 )
 
-__all__ = ["ALLOWED", "DENIED", "EXPIRED", "FAILED", "MISSING", "NOT_ASKED", "NOT_YET", "Source"]
+__all__ = [
+    "ALLOWED",
+    "DENIED",
+    "FAILED",
+    "MALFORMED",
+    "MISSING",
+    "NOT_ASKED",
+    "NOT_YET",
+    "OPTED_OUT",
+    "TOO_OLD",
+    "Source",
+]
 
 log = logging.getLogger(__name__)
 
@@ -24,10 +35,12 @@ Source: TypeAlias = Callable[[Any], object] | Mapping[Any, object]
 """A customer's signal: a mapping of ids, or a function of one id; None where there is none."""
 
 ALLOWED: Final = Verdict(ALLOW, Reason.GRANTED)
-DENIED: Final = Verdict(DENY, Reason.BY_FILTER)
+DENIED: Final = Verdict(DENY, Reason.REFUSED)
+OPTED_OUT: Final = Verdict(DENY, Reason.OPTED_OUT)
 MISSING: Final = Verdict(UNKNOWN, Reason.NO_RECORD)
 FAILED: Final = Verdict(UNKNOWN, Reason.FILTER_FAILED)
-EXPIRED: Final = Verdict(UNKNOWN, Reason.EXPIRED)
+MALFORMED: Final = Verdict(UNKNOWN, Reason.MALFORMED)
+TOO_OLD: Final = Verdict(UNKNOWN, Reason.TOO_OLD)
 NOT_YET: Final = Verdict(UNKNOWN, Reason.NOT_YET_VALID)
 NOT_ASKED: Final = Verdict(UNKNOWN, Reason.NO_POLICY)
 
@@ -92,7 +105,7 @@ class _Asking:
             signal = self._source(customer)
             return self._shared(signal) if type(signal) is str else self._one(signal)
         except (MalformedSignalError, UnsupportedSignalError):  # a source may decode, too
-            return FAILED
+            return MALFORMED
         except Exception as error:  # noqa: BLE001  # fail closed, for this customer alone
             self.failures.append(type(error).__name__)
             return FAILED
@@ -109,4 +122,4 @@ class _Asking:
         try:
             return self._judge(signal)
         except (MalformedSignalError, UnsupportedSignalError):
-            return FAILED
+            return MALFORMED

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import ClassVar, Final
 
 from seg1._checks import DAY_US, check_int
 from seg1.consent.signals.sources import (
     ALLOWED,
     DENIED,
-    EXPIRED,
-    FAILED,
+    MALFORMED,
     MISSING,
     NOT_ASKED,
     NOT_YET,
+    TOO_OLD,
     Source,
     answer_each,
     check_source,
@@ -75,6 +75,7 @@ class TCFConsent:
     """
 
     name = "tcf"
+    depends_on: ClassVar[tuple[str, ...]] = ("purpose",)
 
     def __init__(
         self,
@@ -118,11 +119,11 @@ class TCFConsent:
         if tc.policy_version < self._min_policy:
             return DENIED
         if not tc.is_service_specific:
-            return FAILED  # the standard: a vendor takes it as invalid
+            return MALFORMED  # the standard: a vendor takes it as invalid
         if tc.updated_us - _DECISECOND_US > at_us:  # times are rounded to the next decisecond
             return NOT_YET
         if at_us - tc.created_us > self._max_age_us:
-            return EXPIRED
+            return TOO_OLD
         return ALLOWED if self._permits(tc, needed) else DENIED
 
     def _permits(self, tc: TCString, needed: tuple[int, ...]) -> bool:
