@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
-from typing import Protocol
+from typing import Any, Protocol
 
+from seg1._checks import MAX_US, MIN_US
 from seg1._types import Id
 from seg1.consent.ledger.said import KINDS, ConsentEvent
 from seg1.errors import ConsentStoreError
@@ -89,14 +90,34 @@ _INSERT = (
     "insert into consent_events (customer, purpose, kind, at_us, from_us, until_us) "
     "values (?, ?, ?, ?, ?, ?)"
 )
+_LARGEST_US = 2**60  # the largest that `seg1.testing.check_consent_store` asks a store to keep
+# A file that others have written may hold anything: a time without end, or 5.0 for 5.
+_IS_EVENT = (
+    "typeof(customer) in ('text', 'integer') and typeof(purpose) = 'text' "
+    "and typeof(kind) = 'text' and typeof(at_us) = 'integer' "
+    "and typeof(from_us) = 'integer' and typeof(until_us) = 'integer' "
+    f"and at_us between {MIN_US} and {MAX_US} "
+    f"and from_us between {-_LARGEST_US} and {_LARGEST_US} "
+    f"and until_us between {-_LARGEST_US} and {_LARGEST_US}"
+)
 _READ = (
-    "select seq, customer, purpose, kind, at_us, from_us, until_us "
+    f"select seq, {_IS_EVENT}, customer, purpose, kind, at_us, from_us, until_us "  # noqa: S608  # our own words
     "from consent_events where seq > ? order by seq"
 )
 _HISTORY = (
-    "select customer, purpose, kind, at_us, from_us, until_us "
+    f"select seq, {_IS_EVENT}, customer, purpose, kind, at_us, from_us, until_us "  # noqa: S608  # as above
     "from consent_events where customer = ? order by seq"
 )
+_COLUMNS = [
+    ("seq", "INTEGER", 1), ("customer", "", 0), ("purpose", "TEXT", 0), ("kind", "TEXT", 0),
+    ("at_us", "INTEGER", 0), ("from_us", "INTEGER", 0), ("until_us", "INTEGER", 0),
+]  # fmt: skip
+# A trigger, or a table that is none, could keep less than was acknowledged, or give less.
+_BESIDE = (
+    "select 1 from sqlite_master where lower(tbl_name) = 'consent_events' "
+    "and type <> 'index' and (type <> 'table' or rootpage = 0)"
+)
+_UNHEARD = "select 1 from consent_events where seq < 1 limit 1"
 _OLD = (
     "select 1 from sqlite_master where type = 'table' and name = 'consent_events' "
     "and instr(sql, 'opt_in') = 0"
@@ -151,7 +172,7 @@ class SqliteStore:
         try:
             with _typed("open"):
                 _prepare(self._connection)
-        except ConsentStoreError:
+        except BaseException:
             self._connection.close()
             raise
 
@@ -172,13 +193,15 @@ class SqliteStore:
         """Read the events numbered above `after`."""
         with self._lock, _typed("read"):
             rows = self._connection.execute(_READ, (after,)).fetchall()
-        return [(row[0], ConsentEvent(*row[1:])) for row in rows]
+        _check_rows(rows)
+        return [(row[0], ConsentEvent(*row[2:])) for row in rows]
 
     def history(self, customer: Id) -> list[ConsentEvent]:
         """Read the events of one customer, by an index."""
         with self._lock, _typed("read"):
             rows = self._connection.execute(_HISTORY, (customer,)).fetchall()
-        return [ConsentEvent(*row) for row in rows]
+        _check_rows(rows)
+        return [ConsentEvent(*row[2:]) for row in rows]
 
     def version(self) -> int:
         """Combine what this connection wrote with SQLite's count of other connections' writes."""
@@ -198,6 +221,8 @@ class SqliteStore:
 
 def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute(f"pragma busy_timeout = {_BUSY_MS}")
+    connection.execute("pragma trusted_schema = off")
+    connection.execute("pragma cell_size_check = on")
     n_left = _OPEN_TRIES
     while True:
         n_left -= 1
@@ -205,8 +230,10 @@ def _prepare(connection: sqlite3.Connection) -> None:
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = full")
             connection.execute(_SCHEMA)
+            _check_table(connection)
             _bring_up_to_date(connection)
             connection.execute(_INDEX)
+            _check_pages(connection)
             connection.execute(_READ, (0,)).fetchone()
         except sqlite3.OperationalError as error:
             # While another process makes the same new file, SQLite says so without waiting.
@@ -216,6 +243,36 @@ def _prepare(connection: sqlite3.Connection) -> None:
             time.sleep(_OPEN_PAUSE_S)
         else:
             return
+
+
+def _check_table(connection: sqlite3.Connection) -> None:
+    """Refuse a table of another form: a word in it might not be kept, or not be heard."""
+    columns = connection.execute("pragma table_xinfo(consent_events)").fetchall()
+    found = [(name, kind.upper(), n_key) for _, name, kind, _, _, n_key, _ in columns]
+    is_ours = found == _COLUMNS and not any(is_computed for *_, is_computed in columns)
+    if not is_ours or connection.execute(_BESIDE).fetchone() is not None:
+        raise ConsentStoreError(
+            "cannot open the consent store: its table consent_events is not that of a consent store"
+        )
+
+
+def _check_pages(connection: sqlite3.Connection) -> None:
+    """Refuse a file that is damaged: from a page that is, SQLite may give fewer rows and go on."""
+    told = connection.execute("pragma quick_check(1)").fetchone()
+    if told != ("ok",) or connection.execute(_UNHEARD).fetchone() is not None:
+        raise ConsentStoreError(
+            "cannot open the consent store: the file is damaged; put a whole copy in its place"
+        )
+
+
+def _check_rows(rows: Sequence[tuple[Any, ...]]) -> None:  # Any: SQLite's values
+    """Refuse to answer from rows of which one is no event; name it by its number."""
+    for seq, is_event, *_ in rows:
+        if not is_event:
+            raise ConsentStoreError(
+                f"cannot read the consent store: row {seq} is no consent event, and nothing is "
+                "permitted; put a whole copy of the file in its place"
+            )
 
 
 def _bring_up_to_date(connection: sqlite3.Connection) -> None:
