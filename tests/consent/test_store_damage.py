@@ -157,6 +157,8 @@ def _column(old: str, new: str) -> str:
         _column("until_us integer not null", "until_us real not null"),
         _column("until_us integer not null", "until_us integer not null, note text"),
         _column("    until_us integer not null", "    until_us integer as (at_us + 1)"),
+        _column("customer not null", "customer not null collate nocase"),
+        _column("kind text not null", "kind text not null on conflict ignore"),
         _SCHEMA.replace("consent_events", "events")
         + ";create view consent_events as select * from events where kind = 'grant'",
         _SCHEMA + ";create trigger forget before insert on consent_events "

@@ -115,7 +115,8 @@ _COLUMNS = [
 # A trigger, or a table that is none, could keep less than was acknowledged, or give less.
 _BESIDE = (
     "select 1 from sqlite_master where lower(tbl_name) = 'consent_events' "
-    "and type <> 'index' and (type <> 'table' or rootpage = 0)"
+    "and type <> 'index' and (type <> 'table' or rootpage = 0 "
+    "or instr(lower(sql), 'collate') or instr(lower(sql), 'conflict'))"
 )
 _UNHEARD = "select 1 from consent_events where seq < 1 limit 1"
 _OLD = (
