@@ -90,6 +90,16 @@ def test_a_file_with_a_damaged_page_cannot_be_opened(
         SqliteStore(path)
 
 
+def test_a_file_whose_very_schema_is_no_text_cannot_be_opened(tmp_path: Path) -> None:
+    path = whole_file(tmp_path / "c.sqlite")
+    name, broken = b"consent_events_of_customer", b"\xc1" * 26
+    content = path.read_bytes().replace(b"on consent_events (", b"on consent_events )")
+    path.write_bytes(content.replace(name, broken))
+
+    with pytest.raises(ConsentStoreError, match="cannot open the consent store"):
+        SqliteStore(path)
+
+
 CHECKED = "check (typeof(customer) in ('text', 'integer'))"
 UNCHECKED = _SCHEMA.replace(CHECKED, "").replace("integer not null", "integer")
 

@@ -134,6 +134,8 @@ select seq, customer, purpose, kind, at_us, from_us, until_us from consent_event
 )
 
 
+# Of a damaged file the very message of an error may be no text.
+_ERRORS = (sqlite3.Error, UnicodeError)
 _BUSY_MS = 5_000
 _OPEN_TRIES = 100
 _OPEN_PAUSE_S = 0.02
@@ -210,7 +212,7 @@ class SqliteStore:
             try:
                 # Without `_typed`: this runs before every single answer.
                 others: int = self._connection.execute("pragma data_version").fetchone()[0]
-            except sqlite3.Error as error:
+            except _ERRORS as error:
                 raise _as_ours(error, "read") from None
             return (others << 40) + self._n_written
 
@@ -295,16 +297,18 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
 def _typed(verb: str) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
+    except _ERRORS as error:
         # The cause is left out: where a text cannot be decoded, it quotes the customer's row.
         raise _as_ours(error, verb) from None
 
 
-def _as_ours(error: sqlite3.Error, verb: str) -> ConsentStoreError:
+def _as_ours(error: Exception, verb: str) -> ConsentStoreError:
     return ConsentStoreError(f"cannot {verb} the consent store: {_words(error)}")
 
 
-def _words(error: sqlite3.Error) -> str:
+def _words(error: Exception) -> str:
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT:
+        return f"{type(error).__name__}: the file is damaged"  # its own text may quote the file
     is_safe = hasattr(error, "sqlite_errorname") or isinstance(error, sqlite3.ProgrammingError)
     return f"{type(error).__name__}: {error}" if is_safe else f"{type(error).__name__} in a row"
 
