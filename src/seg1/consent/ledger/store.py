@@ -144,7 +144,9 @@ _OPEN_PAUSE_S = 0.02
 class SqliteStore:
     """Consent events in an SQLite file that several processes may share.
 
-    When `append` returns, the events are on disk (WAL, ``synchronous=FULL``).
+    When `append` returns, the events are on disk (WAL, ``synchronous=FULL``). Pages are checked when
+    the file is opened, and rows whenever they are read: of a file with one that is no event,
+    nothing is answered. A value that was changed into another valid one cannot be told.
 
     Parameters
     ----------
@@ -154,7 +156,7 @@ class SqliteStore:
     Raises
     ------
     ConsentStoreError
-        Where the file cannot be opened or is no consent store.
+        Where the file cannot be opened, is damaged or is no consent store.
 
     Examples
     --------
