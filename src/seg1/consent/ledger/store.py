@@ -144,9 +144,9 @@ _OPEN_PAUSE_S = 0.02
 class SqliteStore:
     """Consent events in an SQLite file that several processes may share.
 
-    When `append` returns, the events are on disk (WAL, ``synchronous=FULL``). Pages are checked when
-    the file is opened, and rows whenever they are read: of a file with one that is no event,
-    nothing is answered. A value that was changed into another valid one cannot be told.
+    When `append` returns, the events are on disk (WAL, ``synchronous=FULL``). Pages are checked
+    when the file is opened, and rows whenever they are read: with one that is no event, nothing is
+    read. A value that was changed into another valid one cannot be told.
 
     Parameters
     ----------
@@ -272,12 +272,12 @@ def _check_pages(connection: sqlite3.Connection) -> None:
 
 def _check_rows(rows: Sequence[tuple[Any, ...]]) -> None:  # Any: SQLite's values
     """Refuse to answer from rows of which one is no event; name it by its number."""
-    for seq, is_event, *_ in rows:
-        if not is_event:
-            raise ConsentStoreError(
-                f"cannot read the consent store: row {seq} is no consent event, and nothing is "
-                "permitted; put a whole copy of the file in its place"
-            )
+    bad = next((seq for seq, is_event, *_ in rows if not is_event), None)
+    if bad is not None:
+        raise ConsentStoreError(
+            f"cannot read the consent store: row {bad} is no consent event, and nothing is "
+            "permitted; put a whole copy of the file in its place"
+        )
 
 
 def _bring_up_to_date(connection: sqlite3.Connection) -> None:
