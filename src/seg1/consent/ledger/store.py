@@ -257,7 +257,8 @@ def _check_table(connection: sqlite3.Connection) -> None:
     is_ours = found == _COLUMNS and not any(is_computed for *_, is_computed in columns)
     if not is_ours or connection.execute(_BESIDE).fetchone() is not None:
         raise ConsentStoreError(
-            "cannot open the consent store: its table consent_events is not that of a consent store"
+            "cannot open the consent store: its table consent_events has other columns than a consent "
+            "store's, or a trigger; keep such things in a table of their own"
         )
 
 
