@@ -236,9 +236,9 @@ def _prepare(connection: sqlite3.Connection) -> None:
             connection.execute("pragma synchronous = full")
             connection.execute(_SCHEMA)
             _check_table(connection)
+            _check_pages(connection)
             _bring_up_to_date(connection)
             connection.execute(_INDEX)
-            _check_pages(connection)
             connection.execute(_READ, (0,)).fetchone()
         except sqlite3.OperationalError as error:
             # While another process makes the same new file, SQLite says so without waiting.
@@ -257,8 +257,8 @@ def _check_table(connection: sqlite3.Connection) -> None:
     is_ours = found == _COLUMNS and not any(is_computed for *_, is_computed in columns)
     if not is_ours or connection.execute(_BESIDE).fetchone() is not None:
         raise ConsentStoreError(
-            "cannot open the consent store: its table consent_events has other columns than a consent "
-            "store's, or a trigger; keep such things in a table of their own"
+            "cannot open the consent store: its table consent_events has other columns than that "
+            "of a consent store, or a trigger; keep such things in a table of their own"
         )
 
 
