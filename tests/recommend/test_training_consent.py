@@ -76,7 +76,7 @@ def rows_of(table: Columns, customers: set[str]) -> Columns:
     withdrawn=st.sets(customers, max_size=2),
     instead=st.lists(VALUES, min_size=30, max_size=30),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_a_fit_on_masked_events_is_bit_equal_to_one_that_never_held_the_others(
     table: Columns, granted: set[str], withdrawn: set[str], instead: list[float]
 ) -> None:
