@@ -468,7 +468,14 @@ def test_what_means_nothing_is_refused_and_changes_nothing(
     assert (ledger.epoch, ledger.history("canary"), ledger.history("a")) == (0, [], [])
 
 
-@pytest.mark.parametrize("store", [5, object(), b"path"])
+class NoStore:
+    """Has a word of a store and lacks the others."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize("store", [5, object(), b"path", NoStore()])
 def test_what_is_no_store_is_refused(store: Any) -> None:  # noqa: ANN401  # the point
     with pytest.raises(InvalidTypeError, match="store must be a path, a ConsentStore or None"):
         ConsentLedger(store)
@@ -669,6 +676,43 @@ def test_a_withdrawal_says_whether_a_later_grant_leaves_it_without_effect(
     assert told == [False, True]
     assert "before a grant that it leaves standing" in caplog.text
     assert "ana" not in caplog.text
+
+
+def test_a_refusal_that_nothing_later_opens_is_the_newest_word(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ledger = ConsentLedger()
+    ledger.grant("ana", ["ads"], at=50, until=100)
+    ledger.withdraw("ana", ["offers"], at=50)
+    ledger.grant("bo", ["mail"], at=50, until=100)
+
+    assert ledger.withdraw("ana", ["offers"], at=49)
+    assert ledger.withdraw("ana", at=51)
+    assert not caplog.messages
+
+
+def test_a_snapshot_keeps_what_another_ledger_on_the_store_has_recorded() -> None:
+    store = MemoryStore()
+    ours, theirs = ConsentLedger(store), ConsentLedger(store)
+    ours.grant("ana", ["offers"], at=0, until=9)
+    theirs.withdraw("ana", at=1)
+
+    assert not ours.snapshot().ask("ana", "offers", at=5).allowed
+
+
+def test_a_ledger_closes_its_store_at_the_end_of_a_with() -> None:
+    class Closing(MemoryStore):
+        n_closed = 0
+
+        def close(self) -> None:
+            self.n_closed += 1
+
+    store = Closing()
+
+    with ConsentLedger(store):
+        pass
+
+    assert store.n_closed == 1
 
 
 def test_a_second_kind_of_id_is_refused_where_it_would_be_recorded() -> None:
