@@ -183,9 +183,10 @@ def test_a_section_without_a_name_is_told_by_its_number() -> None:
         (7, "BVVVkkkklW_", "it goes on after its content"),
         (7, "BVVVkkkklWA.", "character outside base64url"),
         (7, "BVVVkkkklWA.QA.QA", "character outside base64url"),
-        (7, "BVVVkkkklWA.IA", "its type must be 1"),
+        (7, "BVVVkkkklWA.IA", r"^GPP section 7 \(usnat\), GPC: its type must be 1"),
+        (8, "BVWSSSV.IA", r"^GPP section 8 \(usca\), GPC: its type must be 1"),
         (7, "BVVVkkkklWA.QB", "it goes on after its content"),
-        (8, "BVWSSSV", "it ends before the content does"),
+        (8, "BVWSSSV", r"^GPP section 8 \(usca\): it ends before the content does"),
         (8, "z", "version 51 is not read here"),
         (8, "", "character outside base64url"),
     ],
@@ -197,6 +198,14 @@ def test_a_section_that_is_not_of_its_standard_is_refused(
 
     with pytest.raises((MalformedSignalError, UnsupportedSignalError), match=words):
         gpp.decode(section_id)
+
+
+def test_as_many_sections_and_characters_as_are_allowed_are_read() -> None:
+    most = header([(1, 64)]) + "~x" * 64
+    longest = f"DBABTA~{'x' * (MAX_CHARACTERS - len('DBABTA~'))}"
+
+    assert len(decode_gpp(most).section_ids) == 64
+    assert decode_gpp(longest).section_ids == (6,)
 
 
 def test_another_version_of_a_section_is_not_guessed() -> None:
