@@ -1,8 +1,8 @@
 """Change the consent room in small wrong ways, one at a time, and see which its tests catch.
 
 Usage: ``python benchmarks/mutants.py [--files codes.py ledger/words.py] [--sample N --seed S]
-[--json]``, on a machine that forks, with the packages of the ``test`` extra. Survivors with a
-reason stand in ``mutants_survivors.md``.
+[--minutes M] [--again OUTPUT] [--json]``, on a machine that forks, with the packages of the
+``test`` extra. Survivors with a reason stand in ``mutants_survivors.md``.
 
 One process collects the tests once and notes which of them run which line. For each change it forks
 a child, which gives the function that changed its new code and runs the tests that reach the line,
@@ -337,6 +337,11 @@ def reasons() -> set[tuple[str, str, str]]:
     return found
 
 
+def _shown(mutant: Mutant) -> str:
+    name = mutant.path.relative_to(_ROOM)
+    return f"{name}:{mutant.first_line} ``{mutant.line}``, ``{mutant.change}``"
+
+
 def measure(mutants: Sequence[Mutant], *, minutes: float) -> dict[str, object]:
     """Try mutants; print each that survives without a reason, and give the counts."""
     end = time.monotonic() + 60 * minutes
@@ -349,7 +354,7 @@ def measure(mutants: Sequence[Mutant], *, minutes: float) -> dict[str, object]:
             per_file[name]["caught" if outcome else "survivors"] += 1
             per_file[name]["survivors_unexplained"] += not outcome and not is_known
             if not outcome and not is_known:
-                print(f"{name}:{mutant.first_line} ``{mutant.line}``, ``{mutant.change}``")
+                print(_shown(mutant))
             if time.monotonic() > end:
                 break
     words = ("mutants", "caught", "survivors", "survivors_unexplained")
@@ -364,6 +369,7 @@ def main() -> None:
     parser.add_argument("--files", nargs="+", help="modules of the room, as in ledger/words.py")
     parser.add_argument("--sample", type=int, help="how many mutants of each module, at most")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--again", type=Path, help="output of a run: try what it printed alone")
     parser.add_argument("--minutes", type=float, default=1e9, help="when to stop")
     parser.add_argument("--json", action="store_true", help="the counts as JSON, in one last line")
     options = parser.parse_args()
@@ -377,6 +383,9 @@ def main() -> None:
     for path in paths:
         found = mutants_of(path)
         mutants += chosen.sample(found, min(options.sample or len(found), len(found)))
+    if options.again:
+        printed = {line.rstrip() for line in options.again.read_text().splitlines()}
+        mutants = [mutant for mutant in mutants if _shown(mutant) in printed]
     counts = measure(mutants, minutes=options.minutes)
     print(json.dumps(counts) if options.json else json.dumps(counts, indent=2))
 

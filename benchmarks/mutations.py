@@ -175,12 +175,9 @@ def _changes(node: ast.AST, *, is_test: bool) -> Iterator[tuple[str, ast.AST]]:
         found = [*_expression_changes(node), *_atom_changes(node)]
         if is_test:
             found += [ast.Constant(value=True), ast.Constant(value=False)]
-        for new in found:
-            yield f"{_told(node)} -> {_told(new)}", new
-
-
-def _told(node: ast.AST) -> str:
-    return ast.unparse(node)
+        by_text = {ast.unparse(new): new for new in found}
+        old = ast.unparse(node)
+        yield from ((f"{old} -> {text}", new) for text, new in by_text.items() if text != old)
 
 
 def _statement_changes(node: ast.stmt) -> Iterator[tuple[str, ast.AST]]:

@@ -426,9 +426,9 @@ REFUSED: list[tuple[Call, type[Exception], str]] = [
     ),
     (lambda led: led.ask("canary", "offers", at="now"), InvalidTypeError, "at must be an aware"),
     (
-        lambda led: led.record([ConsentEvent("canary", "p", "restrict", 0)]),
-        InvalidArgumentError,
-        "'restrict' is about the person",
+        lambda led: led.grant("canary", ["offers"], at=0, from_="now", until=9),
+        InvalidTypeError,
+        "from_ must be an aware",
     ),
     (lambda led: led.object("canary", "a*b", at=0), InvalidTypeError, "several"),
     (lambda led: led.expire("canary", [], at=0), InvalidArgumentError, "at least one purpose"),
@@ -479,6 +479,30 @@ class NoStore:
 def test_what_is_no_store_is_refused(store: Any) -> None:  # noqa: ANN401  # the point
     with pytest.raises(InvalidTypeError, match="store must be a path, a ConsentStore or None"):
         ConsentLedger(store)
+
+
+@pytest.mark.parametrize("kind", sorted(ABOUT_THE_PERSON))
+def test_what_is_about_the_person_is_about_no_purpose(kind: EventKind) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"'{kind}' is about the person"):
+        ConsentLedger().record([ConsentEvent("canary", "p", kind, 0)])
+
+
+def test_only_a_grant_is_kept_with_a_validity() -> None:
+    ledger = ConsentLedger()
+    ledger.record(
+        [ConsentEvent("ana", "offers", "withdraw", 5, 6, 7), ConsentEvent("ana", "*", "object", 5)]
+    )
+
+    assert [(event.from_us, event.until_us) for event in ledger.history("ana")] == [(0, 0)] * 2
+
+
+def test_a_word_about_everything_is_kept_for_purposes_that_were_spoken_of() -> None:
+    ledger = ConsentLedger()
+    ledger.grant("ana", ["offers"], at=0, until=9)
+
+    ledger.withdraw("bo", at=5)
+
+    assert repr(ledger) == "ConsentLedger(2 customer purposes, epoch 2)"
 
 
 def test_repr_shows_counts_only() -> None:
@@ -688,6 +712,7 @@ def test_a_refusal_that_nothing_later_opens_is_the_newest_word(
 
     assert ledger.withdraw("ana", ["offers"], at=49)
     assert ledger.withdraw("ana", at=51)
+    assert ledger.withdraw("ana", at=50)
     assert not caplog.messages
 
 

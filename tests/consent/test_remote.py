@@ -176,6 +176,7 @@ def test_the_words_that_an_answer_depends_on_are_those_of_the_source() -> None:
     remotes = [remote_of(source) for source in (Alike(), Source())]
 
     assert [remote.depends_on for remote in remotes] == [{"purpose"}, {"purpose", "stage"}]
+    assert not any(remote.may_veto for remote in remotes)
 
 
 def test_the_log_says_what_is_wrong_about_an_answer(caplog: pytest.LogCaptureFixture) -> None:

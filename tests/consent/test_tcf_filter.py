@@ -293,7 +293,7 @@ def test_an_argument_out_of_its_range_is_refused(options: dict[str, object], wor
 def test_the_highest_vendor_and_the_highest_purpose_are_taken() -> None:
     tcf = make({}, {"vendor": 65_535, "purposes": {"offers": (24,)}})
 
-    assert repr(tcf) == "TCFConsent(vendor=65535, 1 purposes)"
+    assert (tcf.name, repr(tcf)) == ("tcf", "TCFConsent(vendor=65535, 1 purposes)")
 
 
 def test_a_string_that_counts_for_no_vendor_takes_no_other_with_it() -> None:

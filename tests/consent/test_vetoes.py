@@ -331,6 +331,7 @@ def test_a_lifted_function_that_never_fails_logs_nothing_and_has_no_version(
         (True, "a bool has two values"), (np.True_, "a bool has two values"),
         (2, "expected a Verdict or an int -1, 0 or 1, got int"), (None, "got NoneType"),
         (1.0, "got float"), (Verdict(7, Reason.GRANTED), "got int"),
+        (Verdict(True, Reason.GRANTED), "a bool has two values"),  # noqa: FBT003  # the point
         (Verdict(1, 1), "must be a seg1.consent.Reason"),  # type: ignore[arg-type]  # the point
     ],
 )  # fmt: skip
