@@ -256,6 +256,7 @@ def test_where_consent_is_not_needed_every_stage_is_permitted_with_the_reason() 
 
     assert all(permits.allows(stage) for stage in STAGES)
     assert set(permits.reasons) == {Reason.NOT_NEEDED}
+    assert (permits.bits, permits.epoch) == (2 ** len(STAGES) - 1, 0)
     assert door.purposes("train") == ("not needed: synthetic data",)
 
 

@@ -273,6 +273,15 @@ def test_an_age_is_a_number_from_0(age: float, verdict: Verdict) -> None:
     assert veto.name == "minimum age 0.5"
 
 
+def test_an_age_that_cannot_be_found_out_closes_what_stands_beside_it() -> None:
+    def fail(_: Id) -> float:
+        raise KeyError
+
+    source = any_of(everybody(1, Reason.GRANTED), MinimumAge(16, ages=fail))
+
+    assert not Consent({("offers", "decide"): source}).ask("ana", at=5).allows("decide")
+
+
 def test_a_minimum_age_keeps_the_contract_of_a_filter() -> None:
     check_consent_filter(MinimumAge(16, ages={"ana": 20, "bo": 3}), Customers.of("ana", "bo"), ASK)
 
