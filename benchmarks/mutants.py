@@ -23,9 +23,10 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import SourceFileLoader
+from itertools import chain
 from pathlib import Path
 from types import CodeType, FunctionType
 
@@ -55,17 +56,15 @@ class Reach:
     def of(self, mutant: Mutant) -> list[str]:
         """Give the tests that may see a change, the quickest first."""
         lines = range(mutant.first_line, mutant.last_line + 1)
-        found: set[str] = set()
-        for number in lines:
-            found |= self.tests.get((str(mutant.path), number), frozenset())
-        return sorted(found - {""}, key=lambda test: self.seconds.get(test, 0.0))
+        return self._in_order(self.tests.get((str(mutant.path), n), ()) for n in lines)
 
     def of_file(self, path: Path) -> list[str]:
         """Give the tests that run any line of a file, the quickest first."""
-        found: set[str] = set()
-        for (name, _), tests in self.tests.items():
-            found |= tests if name == str(path) else set()
-        return sorted(found - {""}, key=lambda test: self.seconds.get(test, 0.0))
+        return self._in_order(of for (name, _), of in self.tests.items() if name == str(path))
+
+    def _in_order(self, tests: Iterable[Iterable[str]]) -> list[str]:
+        found = set(chain.from_iterable(tests)) - {""}
+        return sorted(found, key=lambda test: self.seconds.get(test, 0.0))
 
     def is_at_import(self, mutant: Mutant) -> bool:
         """Tell whether a change has its effect while modules are imported."""
@@ -166,8 +165,8 @@ def _reach_of(items: Sequence[pytest.Item], coverage: Coverage, *, folder: Path)
 
     def work() -> int:
         for item in items:
-            seconds[item.nodeid] = 0.0
-            _run_timed(item, start=start, seconds=seconds)
+            _run_items([item], before=start)
+            seconds[item.nodeid] += time.perf_counter()
         coverage.stop()
         noted.write_text(json.dumps([_lines(coverage), seconds]))
         return _SURVIVED
@@ -176,13 +175,6 @@ def _reach_of(items: Sequence[pytest.Item], coverage: Coverage, *, folder: Path)
         raise SystemExit("the tests fail without any change")
     lines, seconds = json.loads(noted.read_text())
     return Reach({(path, n): frozenset(tests) for path, n, tests in lines}, seconds)
-
-
-def _run_timed(
-    item: pytest.Item, *, start: Callable[[str], None], seconds: dict[str, float]
-) -> None:
-    _run_items([item], before=start)
-    seconds[item.nodeid] += time.perf_counter()
 
 
 def _lines(coverage: Coverage) -> list[tuple[str, int, list[str]]]:
@@ -222,7 +214,7 @@ def _inner_code(code: CodeType, function: tuple[int, str]) -> CodeType | None:
 
 @dataclass(slots=True)
 class _Worker:
-    """Runs inside pytest, once its tests are collected, and tells the outcome of each mutant."""
+    """Once pytest has collected the tests, tells the outcome of each mutant."""
 
     mutants: Sequence[Mutant]
     coverage: Coverage
@@ -266,8 +258,8 @@ def _try_code(
     return _in_child(work, limit_s=reach.limit_s([item.nodeid for item in items]))
 
 
-def _try_import(mutant: Mutant, tests: Sequence[str], *, folder: Path) -> int:
-    """Run tests in a child that imports the changed module in place of the true one."""
+def _try_import(path: Path, code: CodeType, tests: Sequence[str], *, folder: Path) -> int:
+    """Run tests in a child that imports this code in place of a module's own."""
     places = {test: place for place, test in enumerate(tests)}
 
     def run(items: list[pytest.Item]) -> None:
@@ -275,7 +267,7 @@ def _try_import(mutant: Mutant, tests: Sequence[str], *, folder: Path) -> int:
         os._exit(_run_items(sorted(chosen, key=lambda item: places[item.nodeid])))
 
     def work() -> int:
-        _import_instead(mutant.path, _code_of(mutant))
+        _import_instead(path, code)
         _start_pytest(run, folder=folder)
         return _CAUGHT  # the tests could not be collected
 
@@ -310,8 +302,17 @@ def _outcomes(mutants: Sequence[Mutant], *, folder: Path) -> Iterator[tuple[Muta
     if os.waitpid(child, 0)[1]:
         raise SystemExit("the tests could not be run")
     random.Random(len(later)).shuffle(later)  # noqa: S311  # what --minutes cuts off is a sample
-    for mutant, tests in later:
-        yield mutant, _try_import(mutant, tests, folder=folder)
+    for place, (mutant, tests) in enumerate(later):
+        if not place:
+            _check_import(mutant.path, tests, folder=folder)
+        yield mutant, _try_import(mutant.path, _code_of(mutant), tests, folder=folder)
+
+
+def _check_import(path: Path, tests: Sequence[str], *, folder: Path) -> None:
+    """Refuse to go on where an unchanged module fails too: then every change would seem caught."""
+    code = compile(path.read_text(), str(path), "exec", dont_inherit=True)
+    if _try_import(path, code, tests, folder=folder) != _SURVIVED:
+        raise SystemExit(f"the tests of {path.name} fail without any change")
 
 
 def _work(mutants: Sequence[Mutant], writer: int, *, folder: Path) -> int:

@@ -16,15 +16,16 @@ from seg1.errors import ConsentStoreError
 class Busy:
     """A connection to a new file that another process is making, for a few tries."""
 
-    def __init__(self, path: Path, n_busy: int) -> None:
+    def __init__(self, path: Path, n_busy: int, code: int = sqlite3.SQLITE_BUSY) -> None:
         self.true = sqlite3.connect(path)
         self.n_busy = n_busy
+        self.code = code
 
     def execute(self, *asked: Any) -> sqlite3.Cursor:  # noqa: ANN401  # passed on as they are
         if "journal_mode" in asked[0] and self.n_busy:
             self.n_busy -= 1
             error = sqlite3.OperationalError("database is locked")
-            error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            error.sqlite_errorcode = self.code
             raise error
         return self.true.execute(*asked)
 
@@ -46,6 +47,20 @@ def test_a_file_that_another_process_is_making_is_waited_for_a_while(
 
     connection.true.close()
     assert pauses == [store_module._OPEN_PAUSE_S] * 2
+
+
+def test_what_waiting_does_not_mend_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    connection: Any = Busy(tmp_path / "new.sqlite", 1, sqlite3.SQLITE_READONLY)
+
+    with pytest.raises(sqlite3.OperationalError):
+        store_module._prepare(connection)
+
+    connection.true.close()
+    assert not pauses
 
 
 def test_a_file_that_is_no_store_is_refused_and_closed(
