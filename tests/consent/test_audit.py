@@ -117,6 +117,23 @@ def test_a_trail_written_anew_is_found_out_by_an_anchored_head(path: Path) -> No
         verify_audit(path, key=KEY, head=AuditHead(0, "0" * 64))
 
 
+def test_what_an_earlier_release_wrote_is_still_followed(tmp_path: Path) -> None:
+    path = tmp_path / "earlier.jsonl"
+    key = b"sixteen bytes !!"
+    line = (
+        b'{"n":1,"act":"withdraw","at_us":5,"ref":"ab05e58445d9474cf044a3a3fcde4de2",'
+        b'"purposes":["offers"],'
+        b'"mac":"f96ae7015acb80c289379c97366aed83e11546e07ba76b06dc71eb8c671cd390"}\n'
+    )
+    path.write_bytes(line)
+
+    with AuditTrail(path, key=key) as trail:
+        assert repr(trail) == "AuditTrail(1 lines)"
+        assert trail.reference("ana") == "ab05e58445d9474cf044a3a3fcde4de2"
+        assert trail.reference(7) == "cd2ae90f0bbbf55bf8cb6240bb0702d2"
+    assert verify_audit(path, key=key).n_lines == 1
+
+
 def test_another_key_verifies_nothing(path: Path) -> None:
     with pytest.raises(AuditError, match=r"line 1 .* or this is another key"):
         verify_audit(path, key=b"another key altogether")
@@ -134,7 +151,7 @@ def test_a_line_that_was_not_finished_is_told_and_removed_when_the_trail_goes_on
 
     assert path.read_bytes().startswith(whole)
     last = json.loads(path.read_bytes().splitlines()[-1])
-    assert (last["act"], last["bytes"]) == ("recovered", 17)
+    assert (last["act"], last["at_us"], last["bytes"]) == ("recovered", 0, 17)
     assert verify_audit(path, key=KEY).n_lines == 6
 
 
@@ -213,6 +230,8 @@ def test_a_file_that_cannot_be_opened_is_an_audit_error(tmp_path: Path) -> None:
         ({"facts": {"share": 0.5}}, InvalidTypeError, "a fact must be a word, .* got float"),
         ({"facts": {"is": True}}, InvalidTypeError, "a fact must be a word, .* got bool"),
         ({"facts": {"who": [7]}}, InvalidTypeError, "a word must be a non-empty str, got int"),
+        ({"facts": {"who": {"": 7}}}, InvalidTypeError, "a word must be a non-empty str, got str"),
+        ({"facts": {"": 7}}, InvalidTypeError, "the name of a fact must be a non-empty str"),
         ({"facts": {"n": 5}}, InvalidArgumentError, "facts must have names other than"),
         ({"customer": 0.5}, InvalidTypeError, "id must be a str or an int, got float"),
     ],

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from seg1._types import Id
 from seg1.consent import Ask, ConsentEvent, ConsentLedger, Customers, LedgerSnapshot, Verdict
+from seg1.consent.ledger.columns import Columns
 from seg1.consent.ledger.said import KINDS
 from seg1.events import Vocabulary
 
@@ -138,8 +139,44 @@ def test_what_somebody_else_says_touches_nobody() -> None:
     ledger.grant(1, ["offers"], at=0, until=9)
     ledger.restrict(MANY + 1, at=0)
     ledger.withdraw(MANY + 2, at=0)
+    ledger.grant(MANY - 1, ["offers"], at=0, until=9)
+    vocabulary = Vocabulary(range(MANY))
 
-    answer = ledger.check(all_of(Vocabulary(range(MANY))), Ask("offers", "train", 5))
+    for _ in range(2):  # the second time the columns stand, and are mended
+        answer = ledger.check(all_of(vocabulary), Ask("offers", "train", 5))
+        ledger.withdraw(MANY + 3, at=0)
+
+        assert np.flatnonzero(answer.allowed).tolist() == [1, MANY - 1]
+
+
+def test_all_of_a_grants_validity_counts_for_many() -> None:
+    ledger = ConsentLedger()
+    ledger.grant(1, ["offers"], at=3, from_=6, until=8)
+    everybody = all_of(Vocabulary(range(MANY)))
+
+    told = [ledger.check(everybody, Ask("offers", "train", at)).one(1) for at in (2, 5, 6, 7, 8)]
+
+    assert [verdict.reason.words for verdict in told] == [
+        "no record", "not yet valid", "granted", "granted", "expired",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("step", ["_all", "_as_of"])
+def test_who_comes_while_all_are_asked_disturbs_nobody(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = getattr(Columns, step)
+    ledger, vocabulary = ConsentLedger(), Vocabulary(range(MANY))
+    ledger.grant(1, ["offers"], at=0, until=9)
+    ledger.withdraw(MANY, at=0)
+    ledger.restrict(MANY, at=0)
+
+    def grow(*given: Any, **named: Any) -> Any:  # noqa: ANN401  # passed on as they are
+        vocabulary.encode([MANY], unknown="add")
+        return true(*given, **named)
+
+    monkeypatch.setattr(Columns, step, grow)
+    answer = ledger.check(all_of(vocabulary), Ask("offers", "train", 5))
 
     assert np.flatnonzero(answer.allowed).tolist() == [1]
 
@@ -162,6 +199,15 @@ def test_a_snapshot_answers_as_of_its_epoch() -> None:
     assert kept.ask(1, "offers", at=5).allowed
     assert (kept.epoch, ledger.epoch) == (2, 5)
     assert repr(kept) == "LedgerSnapshot(epoch 2)"
+
+
+def test_a_snapshot_asked_about_a_purpose_tells_no_opt_out_as_the_ledger_does() -> None:
+    ledger = ConsentLedger()
+    ledger.grant(1, ["offers"], at=0, until=9)
+    ledger.opt_out(1, at=0)
+
+    assert ledger.snapshot().ask(1, "offers", at=5) == ledger.ask(1, "offers", at=5)
+    assert ledger.ask(1, "offers", at=5).allowed
 
 
 def test_threads_that_ask_about_all_hear_an_acknowledged_withdrawal() -> None:

@@ -122,8 +122,12 @@ class NumberName(Nameless):
     name = 5
 
 
+class Named(Nameless):
+    name = "named"
+
+
 @pytest.mark.parametrize(
-    "member", [None, 5, "ledger", Nameless(), NumberName(), ConsentLedger, Leaf]
+    "member", [None, 5, "ledger", Nameless(), NumberName(), Named, ConsentLedger, Leaf]
 )
 @pytest.mark.parametrize("word", [all_of, any_of, not_])
 def test_what_is_no_filter_is_refused(word: Callable[..., ConsentFilter], member: object) -> None:

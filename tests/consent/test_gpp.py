@@ -154,13 +154,20 @@ def test_the_european_section_is_a_tc_string() -> None:
     assert gpp.decode(7) is None
 
 
-@pytest.mark.parametrize(
-    ("section_id", "words"),
-    [(5, "GPP section 5 (tcfcav1) is not read here"), (9, "GPP section 9 (usva) is not read here")],
-)
-def test_a_section_that_is_not_read_is_named(section_id: int, words: str) -> None:
+NOT_READ = {
+    1: "tcfeuv1", 5: "tcfcav1", 9: "usva", 10: "usco", 11: "usut", 12: "usct", 13: "usfl",
+    14: "usmt", 15: "usor", 16: "ustx", 17: "usde", 18: "usia", 19: "usne", 20: "usnh",
+    21: "usnj", 22: "ustn",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("section_id", "name"), NOT_READ.items())
+def test_a_section_that_is_not_read_is_named(section_id: int, name: str) -> None:
+    gpp = decode_gpp(header([(section_id, section_id)]) + "~BAAA")
+    words = f"GPP section {section_id} ({name}) is not read here"
+
     with pytest.raises(UnsupportedSignalError, match=re.escape(words)):
-        decode_gpp(ALL_SECTIONS).decode(section_id)
+        gpp.decode(section_id)
 
 
 def test_a_section_without_a_name_is_told_by_its_number() -> None:
@@ -180,12 +187,16 @@ def test_a_section_without_a_name_is_told_by_its_number() -> None:
         (7, "BVVVkkkkl", "its length fits neither layout"),
         (7, "BVVVkkkkkpFYA", "its length fits neither layout"),
         (7, national(3), "a field has the value 3"),
+        (7, national(*[0] * 26, 3), "a field has the value 3"),
+        (7, national(*[0] * 26, 3) + "A", "a field has the value 3"),
+        (7, national(*[0] * 31, 3, n=32), "a field has the value 3"),
         (7, "BVVVkkkklW_", "it goes on after its content"),
         (7, "BVVVkkkklWA.", "character outside base64url"),
         (7, "BVVVkkkklWA.QA.QA", "character outside base64url"),
-        (7, "BVVVkkkklWA.IA", "its type must be 1"),
+        (7, "BVVVkkkklWA.IA", r"^GPP section 7 \(usnat\), GPC: its type must be 1"),
+        (8, "BVWSSSV.IA", r"^GPP section 8 \(usca\), GPC: its type must be 1"),
         (7, "BVVVkkkklWA.QB", "it goes on after its content"),
-        (8, "BVWSSSV", "it ends before the content does"),
+        (8, "BVWSSSV", r"^GPP section 8 \(usca\): it ends before the content does"),
         (8, "z", "version 51 is not read here"),
         (8, "", "character outside base64url"),
     ],
@@ -197,6 +208,14 @@ def test_a_section_that_is_not_of_its_standard_is_refused(
 
     with pytest.raises((MalformedSignalError, UnsupportedSignalError), match=words):
         gpp.decode(section_id)
+
+
+def test_as_many_sections_and_characters_as_are_allowed_are_read() -> None:
+    most = header([(1, 64)]) + "~x" * 64
+    longest = f"DBABTA~{'x' * (MAX_CHARACTERS - len('DBABTA~'))}"
+
+    assert len(decode_gpp(most).section_ids) == 64
+    assert decode_gpp(longest).section_ids == (6,)
 
 
 def test_another_version_of_a_section_is_not_guessed() -> None:

@@ -426,9 +426,9 @@ REFUSED: list[tuple[Call, type[Exception], str]] = [
     ),
     (lambda led: led.ask("canary", "offers", at="now"), InvalidTypeError, "at must be an aware"),
     (
-        lambda led: led.record([ConsentEvent("canary", "p", "restrict", 0)]),
-        InvalidArgumentError,
-        "'restrict' is about the person",
+        lambda led: led.grant("canary", ["offers"], at=0, from_="now", until=9),
+        InvalidTypeError,
+        "from_ must be an aware",
     ),
     (lambda led: led.object("canary", "a*b", at=0), InvalidTypeError, "several"),
     (lambda led: led.expire("canary", [], at=0), InvalidArgumentError, "at least one purpose"),
@@ -468,10 +468,41 @@ def test_what_means_nothing_is_refused_and_changes_nothing(
     assert (ledger.epoch, ledger.history("canary"), ledger.history("a")) == (0, [], [])
 
 
-@pytest.mark.parametrize("store", [5, object(), b"path"])
+class NoStore:
+    """Has a word of a store and lacks the others."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize("store", [5, object(), b"path", NoStore()])
 def test_what_is_no_store_is_refused(store: Any) -> None:  # noqa: ANN401  # the point
     with pytest.raises(InvalidTypeError, match="store must be a path, a ConsentStore or None"):
         ConsentLedger(store)
+
+
+@pytest.mark.parametrize("kind", sorted(ABOUT_THE_PERSON))
+def test_what_is_about_the_person_is_about_no_purpose(kind: EventKind) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"'{kind}' is about the person"):
+        ConsentLedger().record([ConsentEvent("canary", "p", kind, 0)])
+
+
+def test_only_a_grant_is_kept_with_a_validity() -> None:
+    ledger = ConsentLedger()
+    ledger.record(
+        [ConsentEvent("ana", "offers", "withdraw", 5, 6, 7), ConsentEvent("ana", "*", "object", 5)]
+    )
+
+    assert [(event.from_us, event.until_us) for event in ledger.history("ana")] == [(0, 0)] * 2
+
+
+def test_a_word_about_everything_is_kept_for_purposes_that_were_spoken_of() -> None:
+    ledger = ConsentLedger()
+    ledger.grant("ana", ["offers"], at=0, until=9)
+
+    ledger.withdraw("bo", at=5)
+
+    assert repr(ledger) == "ConsentLedger(2 customer purposes, epoch 2)"
 
 
 def test_repr_shows_counts_only() -> None:
@@ -669,6 +700,44 @@ def test_a_withdrawal_says_whether_a_later_grant_leaves_it_without_effect(
     assert told == [False, True]
     assert "before a grant that it leaves standing" in caplog.text
     assert "ana" not in caplog.text
+
+
+def test_a_refusal_that_nothing_later_opens_is_the_newest_word(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ledger = ConsentLedger()
+    ledger.grant("ana", ["ads"], at=50, until=100)
+    ledger.withdraw("ana", ["offers"], at=50)
+    ledger.grant("bo", ["mail"], at=50, until=100)
+
+    assert ledger.withdraw("ana", ["offers"], at=49)
+    assert ledger.withdraw("ana", at=51)
+    assert ledger.withdraw("ana", at=50)
+    assert not caplog.messages
+
+
+def test_a_snapshot_keeps_what_another_ledger_on_the_store_has_recorded() -> None:
+    store = MemoryStore()
+    ours, theirs = ConsentLedger(store), ConsentLedger(store)
+    ours.grant("ana", ["offers"], at=0, until=9)
+    theirs.withdraw("ana", at=1)
+
+    assert not ours.snapshot().ask("ana", "offers", at=5).allowed
+
+
+def test_a_ledger_closes_its_store_at_the_end_of_a_with() -> None:
+    class Closing(MemoryStore):
+        n_closed = 0
+
+        def close(self) -> None:
+            self.n_closed += 1
+
+    store = Closing()
+
+    with ConsentLedger(store):
+        pass
+
+    assert store.n_closed == 1
 
 
 def test_a_second_kind_of_id_is_refused_where_it_would_be_recorded() -> None:

@@ -1,6 +1,7 @@
 """The policy: which stage asks which filter, and that what is not named is denied."""
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,21 @@ def test_a_bad_customer_is_refused_without_being_shown(customer: Any) -> None:  
     assert "canary" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("customer", "at"), [("", 0), ("ana", "now"), ("ana", 2**63)])
+@pytest.mark.parametrize("door", [Consent({}), ConsentNotNeeded("synthetic")])
+def test_every_door_refuses_a_bad_customer_and_a_bad_moment(
+    door: Consent | ConsentNotNeeded,
+    customer: str,
+    at: Any,  # noqa: ANN401  # the point
+) -> None:
+    with pytest.raises((InvalidArgumentError, InvalidTypeError)):
+        door.ask(customer, at=at)
+
+
+def test_the_version_of_a_policy_is_16_hexadecimal_digits() -> None:
+    assert re.fullmatch("[0-9a-f]{16}", Consent({}).version)
+
+
 def test_where_consent_is_not_needed_every_stage_is_permitted_with_the_reason() -> None:
     door = ConsentNotNeeded("synthetic data")
 
@@ -240,6 +256,7 @@ def test_where_consent_is_not_needed_every_stage_is_permitted_with_the_reason() 
 
     assert all(permits.allows(stage) for stage in STAGES)
     assert set(permits.reasons) == {Reason.NOT_NEEDED}
+    assert (permits.bits, permits.epoch) == (2 ** len(STAGES) - 1, 0)
     assert door.purposes("train") == ("not needed: synthetic data",)
 
 

@@ -129,6 +129,67 @@ def test_what_fails_or_has_a_wrong_form_is_unknown(
     remote.close()
 
 
+def test_a_timeout_of_the_source_itself_is_a_failure() -> None:
+    def give_up() -> None:
+        raise TimeoutError
+
+    source = Source()
+    source.does = give_up
+    remote = remote_of(source)
+
+    assert one(remote) == FAILED
+    remote.close()
+
+
+def test_threads_are_started_up_to_a_number_and_end_with_the_remote() -> None:
+    before = set(threading.enumerate())
+    remote = remote_of(Source(), n_threads=2, timeout_ms=MINUTE_MS, pause_s=0.5)
+
+    for _ in range(5):
+        one(remote)
+    started = set(threading.enumerate()) - before
+    remote.close()
+    for thread in started:
+        thread.join(60)
+
+    assert [thread.name for thread in started] == ["seg1 consent"] * 2
+    assert all(thread.daemon for thread in started)
+    assert not any(thread.is_alive() for thread in started)
+
+
+def test_what_answers_for_one_is_not_asked_for_many() -> None:
+    class One(Source):
+        def ask_one(self, customer: str, ask: Ask) -> int:  # noqa: ARG002  # the contract's
+            return 1
+
+    source = One()
+    remote = remote_of(source)
+
+    assert (remote.ask_one("ana", ASK).allowed, source.n_asked) == (True, 0)
+    remote.close()
+
+
+def test_the_words_that_an_answer_depends_on_are_those_of_the_source() -> None:
+    class Alike(Source):
+        depends_on = ("purpose",)
+
+    remotes = [remote_of(source) for source in (Alike(), Source())]
+
+    assert [remote.depends_on for remote in remotes] == [{"purpose"}, {"purpose", "stage"}]
+    assert not any(remote.may_veto for remote in remotes)
+
+
+def test_the_log_says_what_is_wrong_about_an_answer(caplog: pytest.LogCaptureFixture) -> None:
+    source = Source()
+    source.does = lambda: np.zeros(2, np.int8)
+    remote = remote_of(source)
+
+    one(remote)
+
+    assert "values must be a plain int8 array of shape (1,)" in caplog.text
+    remote.close()
+
+
 def test_after_failures_nothing_is_asked_until_a_probe_succeeds() -> None:
     source, clock = Source(), Clock()
     remote = remote_of(source, clock)

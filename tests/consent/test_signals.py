@@ -1,6 +1,7 @@
 """Global Privacy Control as a veto, and Consent Mode as a filter."""
 
 import logging
+from typing import Any
 
 import pytest
 
@@ -90,6 +91,9 @@ def test_consent_mode_keeps_the_contract_of_a_filter() -> None:
 
 
 def test_all_four_states_of_version_2_are_known() -> None:
+    assert set(CONSENT_MODE_SIGNALS) == {
+        "ad_storage", "ad_user_data", "ad_personalization", "analytics_storage",
+    }  # fmt: skip
     mode = ConsentMode({}, signals={"offers": CONSENT_MODE_SIGNALS})
 
     assert mode.check(Customers.of("ana"), OFFERS).values.tolist() == [0]
@@ -106,6 +110,20 @@ def test_no_signal_is_logged_or_shown(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.text == ""
     assert repr(gpc) == "GlobalPrivacyControl(1 purposes)"
     assert repr(mode) == "ConsentMode(1 purposes)"
+
+
+def test_states_of_a_wrong_form_are_no_failure_that_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ConsentMode({"ana": 7}, signals=NEEDED).check(Customers.of("ana"), OFFERS)
+
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize("purpose", ["", 7])
+def test_consent_mode_refuses_a_purpose_that_is_no_word(purpose: Any) -> None:  # noqa: ANN401  # the point
+    with pytest.raises(InvalidArgumentError, match="purposes must be non-empty words"):
+        ConsentMode({}, signals={purpose: ("ad_storage",)})
 
 
 @pytest.mark.parametrize("purposes", [[], [""], ["offers", ""], ["offers", 7]])

@@ -114,6 +114,24 @@ def test_a_string_longer_than_the_bound_is_refused_unread() -> None:
         decode_tc(TEXT + "A" * MAX_CHARACTERS)
 
 
+def test_the_longest_string_that_is_allowed_is_read() -> None:
+    assert decode_tc(TEXT + "A" * (MAX_CHARACTERS - len(TEXT))) == decode_tc(TEXT)
+
+
+def test_as_many_restrictions_as_there_are_purposes_and_types_are_read() -> None:
+    vendors = ((12, 12), (40_000, 65_535))
+    restrictions = tuple(
+        Restriction(purpose, kind, vendors) for purpose in range(1, 25) for kind in RestrictionType
+    )
+
+    read = decode_tc(changed(publisher_restrictions=restrictions)).publisher_restrictions
+
+    assert read == restrictions
+    assert [read[0].covers(vendor) for vendor in (11, 12, 13, 39_999, 40_000, 65_535)] == [
+        False, True, False, False, True, True,
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -274,8 +274,10 @@ def test_no_string_is_logged_or_shown(caplog: pytest.LogCaptureFixture) -> None:
         ({"vendor": 65_536}, "vendor must be at most 65535"),
         ({"purposes": {}}, "must name at least one purpose"),
         ({"purposes": {"": (1,)}}, "must be non-empty words"),
+        ({"purposes": {5: (1,)}}, "must be non-empty words"),
         ({"purposes": {"offers": ()}}, "must name at least one"),
-        ({"purposes": {"offers": (25,)}}, "must be numbers from 1 to 24"),
+        ({"purposes": {"offers": (25,)}}, "^purposes of 'offers' must be numbers from 1 to 24"),
+        ({"legitimate_interest": (25,)}, "^legitimate_interest must be numbers from 1 to 24"),
         ({"purposes": {"offers": (0,)}}, "must be an int >= 1"),
         ({"legitimate_interest": (7, 5, 3)}, r"purposes \[3, 5\] need consent"),
         *(({"legitimate_interest": (n,)}, rf"purposes \[{n}\] need") for n in (1, 3, 4, 5, 6)),
@@ -286,6 +288,18 @@ def test_no_string_is_logged_or_shown(caplog: pytest.LogCaptureFixture) -> None:
 def test_an_argument_out_of_its_range_is_refused(options: dict[str, object], words: str) -> None:
     with pytest.raises(InvalidArgumentError, match=words):
         make({}, options)
+
+
+def test_the_highest_vendor_and_the_highest_purpose_are_taken() -> None:
+    tcf = make({}, {"vendor": 65_535, "purposes": {"offers": (24,)}})
+
+    assert (tcf.name, repr(tcf)) == ("tcf", "TCFConsent(vendor=65535, 1 purposes)")
+
+
+def test_a_string_that_counts_for_no_vendor_takes_no_other_with_it() -> None:
+    tcf = make({"ana": changed(is_service_specific=False), "bo": PLAIN}, {})
+
+    assert tcf.check(Customers.of("ana", "bo"), OFFERS).values.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(

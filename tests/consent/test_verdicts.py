@@ -168,11 +168,19 @@ int8 = np.int8
         (Verdicts(np.ones(2, int8), np.full(2, -1, int8)), "reasons must be codes"),
         (Verdicts([1, 1], np.ones(2, int8)), "values must be a plain int8 array"),  # type: ignore[arg-type]  # the point
         (Verdicts(np.ones(2, int8), np.ones(2, int8), None), "epoch must be an int, got NoneType"),  # type: ignore[arg-type]  # the point
+        (Verdicts(np.ones(2, int8), np.ones(2, int8), True), "epoch must be an int, got bool"),  # noqa: FBT003  # the point
     ],
 )
 def test_an_answer_in_the_wrong_form_is_refused(answer: object, words: str) -> None:
     with pytest.raises(PluginError, match=words):
         as_verdicts(answer, n=2)
+
+
+@pytest.mark.parametrize("reason", [min(Reason), max(Reason)])
+def test_the_first_and_the_last_reason_may_be_told(reason: Reason) -> None:
+    answer = as_verdicts(Verdicts.uniform(UNKNOWN, reason, n=2), n=2)
+
+    assert answer.reasons.tolist() == [reason, reason]
 
 
 def test_no_customers_get_no_answers() -> None:

@@ -259,6 +259,29 @@ def test_a_minimum_age_lets_pass_who_is_known_to_be_old_enough(
     assert "child" not in repr(veto)
 
 
+@pytest.mark.parametrize(
+    ("age", "verdict"),
+    [
+        (0, Verdict(-1, Reason.UNDER_AGE)), (0.5, Verdict(1, Reason.BY_FILTER)),
+        (-0.1, Verdict(0, Reason.AGE_UNKNOWN)), (True, Verdict(0, Reason.AGE_UNKNOWN)),
+    ],
+)  # fmt: skip
+def test_an_age_is_a_number_from_0(age: float, verdict: Verdict) -> None:
+    veto = MinimumAge(0.5, ages={"ana": age})
+
+    assert veto.ask_one("ana", ASK) == verdict
+    assert veto.name == "minimum age 0.5"
+
+
+def test_an_age_that_cannot_be_found_out_closes_what_stands_beside_it() -> None:
+    def fail(_: Id) -> float:
+        raise KeyError
+
+    source = any_of(everybody(1, Reason.GRANTED), MinimumAge(16, ages=fail))
+
+    assert not Consent({("offers", "decide"): source}).ask("ana", at=5).allows("decide")
+
+
 def test_a_minimum_age_keeps_the_contract_of_a_filter() -> None:
     check_consent_filter(MinimumAge(16, ages={"ana": 20, "bo": 3}), Customers.of("ana", "bo"), ASK)
 
@@ -295,8 +318,20 @@ def test_a_failing_function_takes_no_other_customer_with_it(
     assert verdicts.one(1).reason == Reason.FILTER_FAILED
     assert verdicts.one(3).reason == Reason.WITHDRAWN
     assert "a bool has two values and a verdict three" in caplog.text
-    assert "3 customers read as unknown" in caplog.text
+    assert "): 3 customers read as unknown" in caplog.text
     assert "canary" not in caplog.text
+
+
+def test_a_lifted_function_that_never_fails_logs_nothing_and_has_no_version(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    lifted = vectorise(lambda _, __: 1, name="lifted")
+
+    verdicts = lifted.check(Customers.of("ana"), ASK)
+
+    assert isinstance(verdicts, Verdicts)
+    assert verdicts.epoch == 0
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(
@@ -305,6 +340,7 @@ def test_a_failing_function_takes_no_other_customer_with_it(
         (True, "a bool has two values"), (np.True_, "a bool has two values"),
         (2, "expected a Verdict or an int -1, 0 or 1, got int"), (None, "got NoneType"),
         (1.0, "got float"), (Verdict(7, Reason.GRANTED), "got int"),
+        (Verdict(True, Reason.GRANTED), "a bool has two values"),  # noqa: FBT003  # the point
         (Verdict(1, 1), "must be a seg1.consent.Reason"),  # type: ignore[arg-type]  # the point
     ],
 )  # fmt: skip
@@ -322,10 +358,14 @@ def test_a_wrong_answer_about_one_customer_is_unknown_and_the_log_says_why(
     assert "canary" not in caplog.text
 
 
-def test_numpy_ints_are_answers_of_one() -> None:
-    consent = Consent({("offers", "decide"): vectorise(lambda _, __: np.int8(1), name="np")})  # type: ignore[arg-type,return-value]  # the point
+@pytest.mark.parametrize("value", [-1, 0, 1])
+def test_numpy_ints_are_answers_of_one(value: int) -> None:
+    answer: Any = np.int8(value)  # Any: the point
+    consent = Consent({("offers", "decide"): vectorise(lambda _, __: answer, name="np")})
 
-    assert consent.ask("ana", at=5).allows("decide")
+    permits = consent.ask("ana", at=5)
+
+    assert (permits.allows("decide"), permits.reason("decide")) == (value == 1, Reason.BY_FILTER)
 
 
 @pytest.mark.parametrize(
@@ -334,6 +374,7 @@ def test_numpy_ints_are_answers_of_one() -> None:
         ((5, "name"), InvalidTypeError, "vectorise takes a function, got a int"),
         ((len, ""), InvalidArgumentError, "give the filter a name"),
         ((len, None), InvalidArgumentError, "give the filter a name"),
+        ((len, 5), InvalidArgumentError, "give the filter a name"),
     ],
 )
 def test_what_cannot_be_lifted_is_refused(
