@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     )
     from seg1.bandit import ContextSchema, OfferSelector
     from seg1.consent import Consent, ConsentLedger, ConsentNotNeeded
-    from seg1.decide import FrequencyCap, Holdout, Personalizer
+    from seg1.decide import Budget, FrequencyCap, Holdout, Personalizer
     from seg1.errors import Seg1Error
     from seg1.events import Events
     from seg1.interactions import InteractionMatrixBuilder
@@ -36,6 +36,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ALS",
     "ALSModel",
+    "Budget",
     "BuyAgain",
     "Consent",
     "ConsentLedger",
@@ -58,6 +59,7 @@ __all__ = [
 _ROOM_OF = {
     "ALS": "recommend",
     "ALSModel": "recommend",
+    "Budget": "decide",
     "BuyAgain": "recommend",
     "Consent": "consent",
     "ConsentLedger": "consent",

@@ -295,9 +295,12 @@ def test_a_question_that_cannot_be_written_down_is_not_answered_and_a_withdrawal
     with pytest.raises(AuditError, match="cannot write"):
         consent.check(Customers.of("ana"), stage="train", at_us=5)
     with pytest.raises(AuditError, match="cannot write"):
+        ledger.grant("bo", ["p"], at=1, until=9)
+    with pytest.raises(AuditError, match="cannot write"):
         ledger.withdraw("ana", at=2)
 
     assert not ledger.ask("ana", "p", at=5).allowed
+    assert ledger.history("bo") == []
 
 
 def test_a_trail_is_a_trail() -> None:

@@ -396,3 +396,10 @@ def test_one_customer_asked_alone_gets_what_the_check_of_many_gives(
     for stage in STAGES:
         verdict = consent.check(Customers.of(7), stage=stage, at_us=at).one(0)
         assert (permits.allows(stage), permits.reason(stage)) == (verdict.allowed, verdict.reason)
+
+
+def test_permits_have_no_truth_value() -> None:
+    permits = ConsentNotNeeded("made up").ask("ana", at=0)
+
+    with pytest.raises(InvalidTypeError, match=r"use permits.allows\(stage\)"):
+        bool(permits)

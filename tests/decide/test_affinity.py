@@ -23,6 +23,7 @@ from seg1._types import Float64s, Id
 from seg1.decide.affinity import Affinity
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.journal import DecisionLog, MemoryJournal, Observed, Swapped
+from seg1.measure import Gate, value
 
 OFFERS = (
     Offer("dairy", items=["milk", "cheese"]), Offer("bakery", items=["bread", "rolls"]),
@@ -223,6 +224,8 @@ def test_taste_decides_once_it_was_seen_to_matter(model: ALSModel) -> None:
     assert 0 < loves_dairy.sum() < len(p)
     assert p[loves_dairy, 0].mean() > 1.2 * p[~loves_dairy, 0].mean()
     assert p[~loves_dairy, 1].mean() > 1.2 * p[loves_dairy, 1].mean()
+    gate = Gate(min_ess=1, max_weight_share=1.0, max_mean_weight_z=1e9)
+    assert value(log, policy=engine.frozen(), gate=gate).estimate > 0
 
 
 def test_another_fit_is_in_force_from_the_next_decision_on(model: ALSModel) -> None:

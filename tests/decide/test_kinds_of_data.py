@@ -22,7 +22,7 @@ from test_affinity import fitted
 from seg1 import Consent, ConsentLedger, ContextSchema, Goal, OfferSelector, Personalizer
 from seg1.consent import Reason
 from seg1.decide.core import objects
-from seg1.errors import InvalidArgumentError
+from seg1.errors import InvalidArgumentError, WrongIdTypeError
 from seg1.journal import Decided, DecisionLog, MemoryJournal
 
 MOOD = ContextSchema(
@@ -153,3 +153,13 @@ def test_observed_events_that_are_older_than_their_purpose_allows_are_not_read()
     young, old = (np.frombuffer(row.affinity) for row in decided_rows(engine))
     assert young[1] > 0
     assert old.tolist() == [0.0] * 4
+
+
+def test_an_erasure_of_the_other_kind_of_id_is_refused() -> None:
+    engine = engine_of(consent=consent_of(ledger_of(1)))
+    decide(engine, 1)
+
+    with pytest.raises(WrongIdTypeError):
+        engine.erase("1", at=T0)
+
+    assert engine.erase(1, at=T0).n_rows == 1

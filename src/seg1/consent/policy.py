@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, NoReturn, TypeAlias
 
 from seg1._checks import MAX_US, MIN_US, check_choice, to_us
 from seg1._types import At, Id
@@ -43,6 +43,11 @@ class Permits(NamedTuple):  # a tuple, because one is made for every decision, t
     bits: int
     reasons: tuple[Reason, ...]
     epoch: int
+
+    def __bool__(self) -> NoReturn:
+        raise InvalidTypeError(
+            'permits have no truth value; use permits.allows(stage), for example "decide"'
+        )
 
     def allows(self, stage: str) -> bool:
         """Whether a step is permitted."""
@@ -246,6 +251,17 @@ class Consent:
         for ledger in self.ledgers:
             ledger.withdraw(customer, at=at)
 
+    def check_kind(self, customer: Id) -> None:
+        """Refuse an id of another kind than the ledgers hold.
+
+        Raises
+        ------
+        WrongIdTypeError
+            For a str where they hold ints, or the reverse.
+        """
+        for ledger in self.ledgers:
+            ledger.check_kind(customer)
+
     def purposes(self, stage: str) -> tuple[str, ...]:
         """Name the purposes that must permit a stage."""
         check_choice(stage, name="stage", choices=STAGES)
@@ -328,6 +344,9 @@ class ConsentNotNeeded:
         """Give the reason in the place of a purpose."""
         check_choice(stage, name="stage", choices=STAGES)
         return (f"not needed: {self.because}",)
+
+    def check_kind(self, customer: Id) -> None:
+        """Accept ids of any kind."""
 
     def governs(self, feature: str) -> bool:  # noqa: ARG002  # as for all features
         """Say yes: where no consent is needed, none is for any feature."""

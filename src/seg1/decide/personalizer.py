@@ -312,10 +312,13 @@ class Personalizer:
 
         Raises
         ------
+        WrongIdTypeError
+            For a str where the ledger holds ints, or the reverse: "5" is not 5.
         JournalError
             Where the rows could not be removed; then all of them are still there.
         """
         who, at_us = as_id(customer), to_us(at)
+        self._core.consent.check_kind(who)
         with self._core.stripe(who), self._core.lock:
             n_rows = self.journal.erase(who, at_us=at_us)
             self._core.refold()

@@ -11,7 +11,7 @@ from seg1._types import At, Id
 from seg1.consent.audit import AuditTrail, check_audit
 from seg1.consent.codes import verdict_of, verdicts_of
 from seg1.consent.ledger.columns import Columns
-from seg1.consent.ledger.said import EVERYTHING, ConsentEvent, EventKind, checked_event
+from seg1.consent.ledger.said import CLOSING, EVERYTHING, ConsentEvent, EventKind, checked_event
 from seg1.consent.ledger.snapshot import LedgerSnapshot
 from seg1.consent.ledger.standing import Asked, Standing
 from seg1.consent.ledger.store import ConsentStore, MemoryStore, SqliteStore
@@ -40,7 +40,8 @@ class ConsentLedger:
         Path of an SQLite file that keeps the events (made where missing), a `ConsentStore`, or
         None to keep them in memory.
     audit
-        Where each record is written down, after it was kept: without ids, by keyed references.
+        Where each record is written down, without ids, by keyed references: a grant before it is
+        kept, so that none holds unwritten; a withdrawal afterwards, so that it holds in any case.
 
     Raises
     ------
@@ -261,10 +262,25 @@ class ConsentLedger:
         checked = [checked_event(event) for event in events]
         with self._lock:
             self._check_kind({type(event.customer) for event in checked})
+            # What may open something holds only once it is written down; what closes, at once.
+            is_closing = all(event.kind in CLOSING for event in checked)
+            if self._audit is not None and not is_closing:
+                self._audit.record_events(checked)
             self._store.append(checked)
             self._catch_up()
-            if self._audit is not None:  # afterwards: a withdrawal holds, whatever becomes of this
+            if self._audit is not None and is_closing:
                 self._audit.record_events(checked)
+
+    def check_kind(self, customer: Id) -> None:
+        """Refuse an id of another kind than the ledger holds: 5 and "5" are two customers.
+
+        Raises
+        ------
+        WrongIdTypeError
+            For a str where it holds ints, or the reverse.
+        """
+        self._look()
+        self._check_kind({type(as_id(customer))})
 
     def ask(self, customer: Id, purpose: str, *, at: At) -> Verdict:
         """Answer for one customer and purpose, as of a moment."""

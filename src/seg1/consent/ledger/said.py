@@ -8,7 +8,7 @@ from seg1._types import Id
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events.vocabulary import MAX_ID_BYTES, as_id, id_problem
 
-__all__ = ["EVERYTHING", "KINDS", "ConsentEvent", "EventKind", "checked_event"]
+__all__ = ["CLOSING", "EVERYTHING", "KINDS", "ConsentEvent", "EventKind", "checked_event"]
 
 EventKind: TypeAlias = Literal[
     "grant", "renew", "withdraw", "object", "expire", "restrict", "unrestrict", "opt_out", "opt_in"
@@ -16,6 +16,9 @@ EventKind: TypeAlias = Literal[
 KINDS: Final[tuple[EventKind, ...]] = get_args(EventKind)
 EVERYTHING: Final = "*"
 """In the place of a purpose: whatever the purpose."""
+
+CLOSING: Final[tuple[EventKind, ...]] = ("withdraw", "object", "expire", "restrict", "opt_out")
+"""Kinds that can only take a permission away."""
 
 _GRANTS = ("grant", "renew")
 _OF_THE_PERSON = ("restrict", "unrestrict", "opt_out", "opt_in")
