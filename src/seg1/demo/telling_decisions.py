@@ -93,8 +93,10 @@ def tell_trial(
     yield "   " + difference_of_policies(difference)
     yield (
         f"   {FLOOR:.0%} of all draws are even on purpose (the floor), so that the log can judge "
-        "other policies"
+        "other policies:"
     )
+    yield f"   they alone miss {FLOOR:.0%}. The rest is the price of finding out, from few answers,"
+    yield "   which offer is good; here one comes close to the best for all, as its line shows"
 
 
 def difference_of_policies(difference: Interval) -> str:
@@ -107,8 +109,8 @@ def difference_of_policies(difference: Interval) -> str:
         else "the two are not told apart"
     )
     return (
-        f"Thompson less greedy {difference.mean:+.1%} ({difference.low:+.1%} to "
-        f"{difference.high:+.1%}): {verdict}."
+        f"Thompson less greedy {100 * difference.mean:+.1f} points "
+        f"({100 * difference.low:+.1f} to {100 * difference.high:+.1f}): {verdict}."
     )
 
 
