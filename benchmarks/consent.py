@@ -5,21 +5,21 @@ minutes and about 5 GB for five million customers; POSIX only, because the write
 """
 
 import argparse
-import importlib
-import importlib.util
 import json
 import os
-import signal
 import tempfile
 import time
 import timeit
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import seg1
+import tcf_strings
+from killed import lines_of_killed
 from seg1._types import Int8s
 from seg1.consent import Ask, ConsentEvent, Customers, SqliteStore, all_of, vectorise
 from seg1.events import Vocabulary
@@ -131,32 +131,14 @@ def kill_nine(trials: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         for trial in range(trials):
             path = Path(folder) / f"{trial}.sqlite"
-            reader, writer = os.pipe()
-            child = os.fork()
-            if child == 0:
-                withdraw_for_ever(path, writer)
-            os.close(writer)
-            told = os.read(reader, 1)  # it has begun
-            time.sleep(float(rng.uniform(0.0, 0.03)))
-            os.kill(child, signal.SIGKILL)
-            while part := os.read(reader, 65_536):
-                told += part
-            os.waitpid(child, 0)
-            os.close(reader)
+            work = partial(withdraw_for_ever, path)
+            acknowledged = lines_of_killed(work, after_s=float(rng.uniform(0.0, 0.03)))
             store = SqliteStore(path)
             kept = {event.customer for _, event in store.read(0)}
             store.close()
             path.unlink()
-            lost += len({int(n) for n in told.decode().split("\n")[:-1]} - kept)
+            lost += len({int(n) for n in acknowledged} - kept)
     return lost
-
-
-def consent_strings(data: Path) -> dict[str, float]:
-    """Measure consent strings, by the script beside this one."""
-    if importlib.util.find_spec("tcf_strings") is None:
-        return {}
-    figures: dict[str, float] = importlib.import_module("tcf_strings").measure(data)
-    return figures
 
 
 def main() -> None:
@@ -176,7 +158,7 @@ def main() -> None:
         "ledger_lost": kill_nine(arguments.trials),
     }
     if arguments.data is not None:
-        figures |= consent_strings(arguments.data)
+        figures |= tcf_strings.measure(arguments.data)
     figures |= millions(arguments.customers)
     print(json.dumps(figures, indent=None if arguments.json else 1))
 

@@ -7,18 +7,19 @@ because the writers that are killed are forked.
 import argparse
 import json
 import os
-import signal
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from scipy.stats import chisquare
 
 import seg1
+from killed import lines_of_killed
 from seg1.bandit import Explorer, Greedy, InverseGap, ThompsonSampling
 from seg1.journal import Decided, MemoryJournal, Outcome, SqliteJournal
 
@@ -132,19 +133,8 @@ def kill_nine(trials: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         for trial in range(trials):
             path = Path(folder) / f"{trial}.sqlite"
-            reader, writer = os.pipe()
-            child = os.fork()
-            if child == 0:
-                decide_and_answer(path, writer)
-            os.close(writer)
-            told = os.read(reader, 1)  # it has begun
-            time.sleep(float(rng.uniform(0.0, 0.05)))
-            os.kill(child, signal.SIGKILL)
-            while part := os.read(reader, 65_536):
-                told += part
-            os.waitpid(child, 0)
-            os.close(reader)
-            acknowledged = set(told.decode().split("\n")[:-1])
+            work = partial(decide_and_answer, path)
+            acknowledged = lines_of_killed(work, after_s=float(rng.uniform(0.0, 0.05)))
             journal = SqliteJournal(path)
             kept = {row.decision_id for _, row in journal.read() if isinstance(row, Outcome)}
             journal.close()

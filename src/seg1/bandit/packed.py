@@ -9,7 +9,7 @@ import numpy as np
 
 from seg1._types import Float64s
 
-__all__ = ["inverses", "quadratic_forms", "quadratic_forms_of_each"]
+__all__ = ["inverses", "quadratic_forms_of_each"]
 
 
 def inverses(S: Float64s, *, ridge: float) -> Float64s:
@@ -26,21 +26,6 @@ def inverses(S: Float64s, *, ridge: float) -> Float64s:
     return packed
 
 
-def quadratic_forms(P: Float64s, pairs: Float64s) -> Float64s:
-    """Give x'P x for each matrix of a stack, shape (n,).
-
-    Parameters
-    ----------
-    P
-        Packed triangles, shape (n, n_pairs).
-    pairs
-        Products of the features, two by two, as the triangle has them; those of two different
-        features twice; shape (n_pairs,).
-    """
-    forms: Float64s = P @ pairs  # (n, n_pairs) @ (n_pairs,) -> (n,)
-    return forms
-
-
 def quadratic_forms_of_each(P: Float64s, pairs: Float64s, x: Float64s, own: Float64s) -> Float64s:
     """Give [x, own_k]'P_k [x, own_k] for each matrix of a stack, shape (n,).
 
@@ -49,7 +34,8 @@ def quadratic_forms_of_each(P: Float64s, pairs: Float64s, x: Float64s, own: Floa
     P
         Packed triangles, shape (n, n_pairs).
     pairs
-        As for `quadratic_forms`, of x alone.
+        Products of the features in x, two by two, as the triangle has them; those of two different
+        features twice.
     x
         The features that all share, shape (d - 1,).
     own

@@ -16,7 +16,7 @@ from scipy.linalg.blas import dspmv, dspr
 
 from seg1._checks import check_int, check_number
 from seg1._types import Float64s, Int64s
-from seg1.bandit.packed import inverses, quadratic_forms, quadratic_forms_of_each
+from seg1.bandit.packed import inverses, quadratic_forms_of_each
 from seg1.bandit.posterior import Arrays
 from seg1.errors import DamagedError, InvalidArgumentError
 
@@ -252,7 +252,7 @@ class PerOfferState:
             raise InvalidArgumentError(_wrong_shape(x, n_shared))
         pairs, norm = self._pairs_of(x), float(x @ x)
         if own is None:
-            variance = quadratic_forms(self._inverse, pairs)
+            variance = self._inverse @ pairs  # (n_arms, n_pairs) @ (n_pairs,) -> (n_arms,)
             return self._coefficients @ x, self._deviation(variance, norm)
         variance = quadratic_forms_of_each(self._inverse, pairs, x, own)
         mean = self._coefficients[:, :-1] @ x

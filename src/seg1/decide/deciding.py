@@ -90,6 +90,7 @@ class Deciding:
             *(f for f in filters if getattr(f, "impersonal", False) is True),
         )
         self._holdout = holdout
+        self._retention_us = core.consent.retention_us("features")
 
     def decide(self, request: Request, *, decision_id: str) -> Decision:
         """Decide personally where that is permitted, else as the fallback."""
@@ -176,9 +177,8 @@ class Deciding:
         if not permits.bits & BIT["features"]:
             return np.zeros(len(self._offers))
         observed = self._core.state.observed.get(request.customer, [])
-        retention_us = self._core.consent.retention_us("features")
-        if retention_us is not None:
-            observed = [e for e in observed if e.at_us >= request.at_us - retention_us]
+        if self._retention_us is not None:
+            observed = [e for e in observed if e.at_us >= request.at_us - self._retention_us]
         return self.affinity.of(request.customer, observed)
 
     def _choose(
