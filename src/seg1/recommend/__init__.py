@@ -1,22 +1,34 @@
 """Recommend: fit, fold in, rank exactly, and never an item that is not allowed."""
 
 from seg1.recommend import metrics
-from seg1.recommend.als import ALS
+from seg1.recommend.als import ALS, Sweep
+from seg1.recommend.blend import Blend, BlendModel
+from seg1.recommend.chain import FallbackChain
 from seg1.recommend.habits import BuyAgain, BuyAgainModel, Popularity, PopularityModel
 from seg1.recommend.model import ALSModel
 from seg1.recommend.result import Ranking, Rankings, Why
 from seg1.recommend.serving import Recommender
+from seg1.recommend.tuning import Trial, Tuned, tune
+from seg1.recommend.validation import Validation
 
 __all__ = [
     "ALS",
     "ALSModel",
+    "Blend",
+    "BlendModel",
     "BuyAgain",
     "BuyAgainModel",
+    "FallbackChain",
     "Popularity",
     "PopularityModel",
     "Ranking",
     "Rankings",
     "Recommender",
+    "Sweep",
+    "Trial",
+    "Tuned",
+    "Validation",
     "Why",
     "metrics",
+    "tune",
 ]

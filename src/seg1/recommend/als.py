@@ -6,8 +6,9 @@ conjugate-gradient kernel (Takacs, Pilaszy, Tikk 2011).
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -15,14 +16,37 @@ from tqdm import tqdm
 
 from seg1._checks import check_at_least, check_choice, check_int, check_number
 from seg1._types import Float32s, Float64s, Int32s, Int64s
-from seg1.errors import ForkedFitError, InvalidTypeError
+from seg1.errors import ForkedFitError, InvalidArgumentError, InvalidTypeError
+from seg1.events import Vocabulary
 from seg1.interactions import Interactions
 from seg1.recommend.foldin import Penalty
 from seg1.recommend.model import ALSModel
+from seg1.recommend.validation import Foresight, Validation
 
-__all__ = ["ALS"]
+__all__ = ["ALS", "Sweep"]
 
 _CG_STEPS = 3  # implicit's own
+_PATIENCE = 3  # sweeps without a better figure, after which a fit with a validation ends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """How far a fit is, as its callback is told.
+
+    Attributes
+    ----------
+    number, n_sweeps
+        This sweep, from 1, of how many at most.
+    ndcg
+        Mean NDCG on the validation after it, in [0, 1]; None where none was given.
+    """
+
+    number: int
+    n_sweeps: int
+    ndcg: float | None
+
+
+Callback: TypeAlias = Callable[[Sweep], bool | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +72,7 @@ class ALS:
         "linear": c = 1 + alpha w, so that an interaction never counts less than none. "raw":
         c = alpha w, implicit's own way, which won on grocery data.
     iterations
-        Sweeps over both sides, >= 1.
+        Sweeps over both sides, >= 1; at most so many where `fit` is given a validation.
     seed
         Where the factors start; the same seed gives the same model, bit for bit.
 
@@ -92,13 +116,30 @@ class ALS:
             scale=self.regularization * self.alpha, offset=n_other / self.alpha, nu=self.nu
         )
 
-    def fit(self, interactions: Interactions, *, show_progress: bool = False) -> ALSModel:
+    def fit(
+        self,
+        interactions: Interactions,
+        *,
+        validation: Validation | None = None,
+        start: ALSModel | None = None,
+        callback: Callback | None = None,
+        show_progress: bool = False,
+    ) -> ALSModel:
         """Learn factors.
 
         Parameters
         ----------
         interactions
             The matrix, already masked by consent.
+        validation
+            What customers had later. Given that, the fit ends after three sweeps without a better
+            NDCG, and the factors of the best sweep are kept. Up to 1,000 of its customers are
+            asked, those of the matrix only.
+        start
+            A model to start from instead of random factors, of as many factors: those of known
+            customers and items are taken over, the new ones start at random.
+        callback
+            Called with a `Sweep` after each sweep; the fit ends where it returns True.
         show_progress
             Whether to show a bar.
 
@@ -110,41 +151,77 @@ class ALS:
         ------
         ForkedFitError
             In a forked child of a process that has fitted before, where it would hang for ever.
+        InvalidArgumentError
+            Where `start` has another number of factors, or no customer of the validation is known.
         """
         if not isinstance(interactions, Interactions):
             raise InvalidTypeError(
                 f"fit takes Interactions, got {type(interactions).__name__}; make them with "
                 "InteractionMatrixBuilder().build(events, consent=..., at=...)"
             )
+        X, Y = self._first_factors(interactions, start)
+        foresight = None if validation is None else Foresight(validation, interactions)
         _FORK.enter()
         # Two BLAS threads under implicit's own make the fit 1.7 times slower.
         with threadpool_limits(1, "blas"):
-            customers, items = self._alternate(interactions, show_progress=show_progress)
+            sides = _Sides.of(self, interactions, foresight)
+            bar = tqdm(total=self.iterations, desc="fit", disable=not show_progress, leave=False)
+            with bar:
+                items = self._alternate(sides, X, Y, callback=callback, bar=bar)
             items = _to_eigenbasis(items)
             # The last word is an exact solve, so that a fold-in of the same history gives it again.
-            closed = customers.solve_exactly(items)
+            closed = sides.closing.solve_exactly(items)
         return ALSModel.of(closed, items, interactions=interactions, config=self)
 
-    def _alternate(
-        self, interactions: Interactions, *, show_progress: bool
-    ) -> tuple["_Side", Float32s]:
-        n_customers, n_items = interactions.shape
-        from scipy.sparse import csr_matrix  # noqa: PLC0415  # a fifth of a second, when first used
-
-        confidence = csr_matrix(interactions.weights, dtype=np.float32)
-        confidence.data = self.confidence_of(interactions.weights.data).astype(np.float32)
-        customers = _Side.of(confidence, self.penalty(n_other=n_items))
-        items = _Side.of(confidence.T.tocsr(), self.penalty(n_other=n_customers))
+    def _first_factors(
+        self, interactions: Interactions, start: ALSModel | None
+    ) -> tuple[Float32s, Float32s]:
         rng = np.random.default_rng(self.seed)
-        X = (rng.random((n_customers, self.factors), dtype=np.float32) * 0.01)[customers.order]
-        Y = (rng.random((n_items, self.factors), dtype=np.float32) * 0.01)[items.order]
-        customers, items = customers.facing(items), items.facing(customers)
-        for _ in tqdm(range(self.iterations), desc="fit", disable=not show_progress, leave=False):
+        n_customers, n_items = interactions.shape
+        X = rng.random((n_customers, self.factors), dtype=np.float32) * np.float32(0.01)
+        Y = rng.random((n_items, self.factors), dtype=np.float32) * np.float32(0.01)
+        if start is None:
+            return X, Y
+        if not isinstance(start, ALSModel) or start.n_factors != self.factors:
+            raise InvalidArgumentError(
+                f"start must be an ALSModel of {self.factors} factors, as configured"
+            )
+        _take_over(start.customer_factors, start.interactions.customers, X, interactions.customers)
+        _take_over(start.item_factors, start.interactions.items, Y, interactions.items)
+        return X, Y
+
+    def _alternate(
+        self,
+        sides: "_Sides",
+        X: Float32s,
+        Y: Float32s,
+        *,
+        callback: Callback | None,
+        bar: Any,  # noqa: ANN401  # tqdm's bar is not typed
+    ) -> Float32s:
+        """Give the item factors after the last sweep, or after the best where that is known."""
+        customers, items = sides.customers, sides.items
+        X, Y = X[customers.order], Y[items.order]
+        best, best_ndcg, n_worse = None, -1.0, 0
+        for number in range(1, self.iterations + 1):
             customers.sweep(X, Y)
             items.sweep(Y, X)
-        unsorted = np.empty_like(Y)
-        unsorted[items.order] = Y
-        return _Side.of(confidence, self.penalty(n_other=n_items)), unsorted
+            bar.update()
+            ndcg = sides.ndcg(items.unsorted(Y))
+            if ndcg is not None:
+                n_worse = 0 if ndcg > best_ndcg else n_worse + 1
+                if not n_worse:
+                    best, best_ndcg = Y.copy(), ndcg
+            sweep = Sweep(number=number, n_sweeps=self.iterations, ndcg=ndcg)
+            if (callback is not None and callback(sweep)) or n_worse == _PATIENCE:
+                break
+        return items.unsorted(Y if best is None else best)
+
+
+def _take_over(known: Float32s, known_ids: Vocabulary, into: Float32s, ids: Vocabulary) -> None:
+    """Copy the rows of ids that both sides know."""
+    codes = known_ids.encode(ids.ids, unknown="ignore")
+    into[codes >= 0] = known[codes[codes >= 0]]
 
 
 class _Bucket(NamedTuple):
@@ -208,9 +285,44 @@ class _Side(NamedTuple):
                 gram, indptr[start : stop + 1], indices, confidences, X[start:stop], Y, penalty,
                 num_threads=0,
             )  # fmt: skip
-        unsorted = np.empty_like(X)
-        unsorted[self.order] = X
-        return unsorted
+        return self.unsorted(X)
+
+    def unsorted(self, X: Float32s) -> Float32s:
+        """Put rows back into their own order."""
+        own_order = np.empty_like(X)
+        own_order[self.order] = X
+        return own_order
+
+
+class _Sides(NamedTuple):
+    """Both sides of a matrix, ready to be swept, and what their factors are measured on."""
+
+    customers: _Side
+    items: _Side
+    closing: _Side  # the customers, facing items in their own order
+    asked: _Side | None  # those of a validation, likewise
+    foresight: Foresight | None
+
+    @classmethod
+    def of(cls, config: ALS, interactions: Interactions, foresight: Foresight | None) -> "_Sides":
+        from scipy.sparse import csr_matrix  # noqa: PLC0415  # a fifth of a second, when first used
+
+        n_customers, n_items = interactions.shape
+        confidence = csr_matrix(interactions.weights, dtype=np.float32)
+        confidence.data = config.confidence_of(interactions.weights.data).astype(np.float32)
+        penalty = config.penalty(n_other=n_items)
+        closing = _Side.of(confidence, penalty)
+        items = _Side.of(confidence.T.tocsr(), config.penalty(n_other=n_customers))
+        asked = None
+        if foresight is not None:
+            asked = _Side.of(confidence[foresight.customer_index], penalty)
+        return cls(closing.facing(items), items.facing(closing), closing, asked, foresight)
+
+    def ndcg(self, item_factors: Float32s) -> float | None:
+        """Measure item factors on the validation, if there is one."""
+        if self.asked is None or self.foresight is None:
+            return None
+        return self.foresight.ndcg(self.asked.solve_exactly(item_factors), item_factors)
 
 
 def _arrays(matrix: Any) -> tuple[Int32s, Int32s, Float32s]:  # noqa: ANN401  # scipy's csr_matrix

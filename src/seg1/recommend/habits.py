@@ -86,6 +86,9 @@ class PopularityModel(Served):
             is_personal=False,
         )
 
+    def _score_all(self, customer_index: int) -> Float64s:  # noqa: ARG002  # the same for everybody
+        return self.n_customers
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuyAgain:
@@ -130,3 +133,9 @@ class BuyAgainModel(Served):
         amounts = scores[best]
         why = tuple(Why("habit", (), amount) for amount in amounts.tolist())
         return Ranked(own[best], amounts, lambda: why)
+
+    def _score_all(self, customer_index: int) -> Float64s:
+        own, weights = self.interactions.history(customer_index)
+        scores = np.zeros(len(self.items))
+        scores[own] = weights
+        return scores

@@ -144,6 +144,11 @@ class ALSModel(Served):
         )
         return Ranked(best, scores, lambda: self._explain(customer_index, best))
 
+    def _score_all(self, customer_index: int) -> Float64s:
+        # (n_items, n_factors) @ (n_factors,) -> (n_items,)
+        scores: Float32s = self.item_factors @ self.customer_factors[customer_index]
+        return scores.astype(np.float64)
+
     def _explain(self, customer_index: int, best: Int32s) -> tuple[Why, ...]:
         """Name, for each item, the events of the history that speak for it most."""
         own, weights = self.interactions.history(customer_index)

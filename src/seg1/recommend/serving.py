@@ -97,7 +97,7 @@ class Recommender(Protocol):
 class Served:
     """Gives a model its `recommend` and `recommend_many`; the model says how to rank.
 
-    Abstract: a model supplies `interactions` and `_rank`.
+    Abstract: a model supplies `interactions`, `_rank` and `_score_all`.
     """
 
     __slots__ = ()
@@ -109,6 +109,10 @@ class Served:
         return self.interactions.items
 
     def _rank(self, customer_index: int, *, n: int, allowed: Bools) -> Ranked:
+        raise NotImplementedError
+
+    def _score_all(self, customer_index: int) -> Float64s:
+        """Score every item, float64, shape (n_items,), for a blend; 0 where it has no word."""
         raise NotImplementedError
 
     def recommend(

@@ -1,0 +1,291 @@
+"""`Blend`: several recommenders as one, by a weighted sum of their scores."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from seg1._checks import check_at_least
+from seg1._types import Bools, Float64s, Int32s
+from seg1.errors import InvalidArgumentError, InvalidTypeError
+from seg1.events import Vocabulary
+from seg1.interactions import Interactions
+from seg1.interactions.matrix import freeze
+from seg1.recommend.result import Why
+from seg1.recommend.serving import Ranked, Served
+from seg1.recommend.topk import top_by_score
+from seg1.recommend.validation import Validation
+
+__all__ = ["Blend", "BlendModel"]
+
+_N_SAMPLED = 1_000
+_DEPTH = 50  # times n: how deep into each member's ranking the search for weights looks
+_STEPS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blend:
+    """Rank by a weighted sum of what several recommenders say.
+
+    Each member's scores are divided by the mean of the best scores that it gives its customers, so
+    that weights of different members can be compared, and mean the same after a refit.
+
+    Parameters
+    ----------
+    weights
+        One for each member, >= 0, not all 0; None to find them on a validation. Weights found on an
+        earlier split are carried over to members fitted on everything:
+        `Blend(weights=early.weights).fit(members)`.
+
+    Examples
+    --------
+    >>> import seg1
+    >>> table = {"customer": [1, 1, 1, 2, 2], "item": ["a", "a", "b", "b", "c"], "time": [0] * 5}
+    >>> anyone = seg1.ConsentNotNeeded("an example")
+    >>> builder = seg1.InteractionMatrixBuilder(transform="count")
+    >>> interactions = builder.build(seg1.Events.from_table(table), consent=anyone, at=0)
+    >>> members = [seg1.BuyAgain().fit(interactions), seg1.Popularity().fit(interactions)]
+    >>> model = seg1.recommend.Blend(weights=(1.0, 0.2)).fit(members)
+    >>> model.recommend(1, exclude_seen=False, consent=anyone, at=0).items
+    ('a', 'b', 'c')
+    """
+
+    weights: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.weights is None:
+            return
+        weights = tuple(
+            check_at_least(weight, name=f"weights[{position}]", low=0)
+            for position, weight in enumerate(self.weights)
+        )
+        if not any(weights):
+            raise InvalidArgumentError("at least one weight must be > 0")
+        object.__setattr__(self, "weights", weights)
+
+    def fit(
+        self, members: Sequence[Served], *, validation: Validation | None = None
+    ) -> "BlendModel":
+        """Join fitted members, and find their weights where none are given.
+
+        The search goes round the members, one weight at a time, over a fixed grid, from the best
+        single member on, until no step helps: on the validation the blend is never below its best
+        member.
+
+        Parameters
+        ----------
+        members
+            Fitted models of this package (`ALSModel`, `BuyAgainModel`, `PopularityModel`), two at
+            least; of ids of one kind. They may know different customers and items.
+        validation
+            What customers had later. Members must not have seen it: fit them on earlier events, and
+            carry the weights over.
+
+        Raises
+        ------
+        InvalidArgumentError
+            Without weights and validation, or where their number is not that of the members.
+        """
+        if len(members) < 2 or not all(isinstance(member, Served) for member in members):  # noqa: PLR2004  # one is no blend
+            raise InvalidTypeError("members must be two or more fitted models")
+        if self.weights is None and validation is None:
+            raise InvalidArgumentError(
+                "pass weights, or validation= to find them: Blend().fit(members, validation=...)"
+            )
+        n_weights = len(members) if self.weights is None else len(self.weights)
+        if n_weights != len(members):
+            raise InvalidArgumentError(f"{n_weights} weights for {len(members)} members")
+        joined = _joined(tuple(members))
+        if self.weights is not None:
+            return replace(joined, weights=self.weights)
+        return replace(joined, weights=_found(joined, validation))  # type: ignore[arg-type]  # given, as seen above
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BlendModel(Served):
+    """Members, and how much each counts.
+
+    Attributes
+    ----------
+    members, weights
+        The models, and the weight of each.
+    scales
+        What each member's scores are divided by.
+    interactions
+        Who had what according to any member, in common codes; the greatest of the weights.
+    """
+
+    members: tuple[Served, ...]
+    weights: tuple[float, ...]
+    scales: tuple[float, ...]
+    interactions: Interactions
+    _codes: tuple["_Codes", ...]
+
+    def __repr__(self) -> str:
+        told = ", ".join(
+            f"{weight:g} {type(member).__name__}"
+            for member, weight in zip(self.members, self.weights, strict=True)
+        )
+        return f"BlendModel({told})"
+
+    def _score_all(self, customer_index: int) -> Float64s:
+        return np.array(self.weights) @ self._parts(customer_index)
+
+    def _parts(self, customer_index: int) -> Float64s:
+        """Give each member's scaled scores, shape (n_members, n_items); 0 where it has none."""
+        parts = np.zeros((len(self.members), len(self.items)))
+        for row, (member, codes, scale) in enumerate(
+            zip(self.members, self._codes, self.scales, strict=True)
+        ):
+            own = int(codes.customers[customer_index])
+            if own >= 0:
+                parts[row, codes.items] = member._score_all(own) / scale  # noqa: SLF001  # a sister's
+        return parts
+
+    def _rank(self, customer_index: int, *, n: int, allowed: Bools) -> Ranked:
+        scores = self._score_all(customer_index)
+        best = top_by_score(scores, n=n, allowed=allowed)
+        return Ranked(best, scores[best], lambda: self._explain(customer_index, best))
+
+    def _explain(self, customer_index: int, best: Int32s) -> tuple[Why, ...]:
+        """Let, for each item, the member speak that adds most to its score."""
+        parts = self._parts(customer_index)[:, best] * np.array(self.weights)[:, None]
+        speaker = parts.argmax(axis=0)
+        whys: dict[int, Why] = {}
+        for row in np.unique(speaker).tolist():
+            codes, member = self._codes[row], self.members[row]
+            own_of = _inverse(codes.items, len(self.items))
+            own = own_of[best[speaker == row]]
+            allowed = np.zeros(len(member.items), dtype=np.bool_)
+            allowed[own[own >= 0]] = True
+            ranked = member._rank(  # noqa: SLF001  # a sister's
+                int(codes.customers[customer_index]), n=len(best), allowed=allowed
+            )
+            told = zip(codes.items[ranked.item_index].tolist(), ranked.explain(), strict=True)
+            whys.update(told)
+        return tuple(whys.get(item, _NO_WORD) for item in best.tolist())
+
+
+_NO_WORD = Why("similar", (), 0.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Codes:
+    """Where the rows and columns of the blend stand in a member."""
+
+    customers: Int32s  # (n_customers of the blend,), -1 where the member does not know them
+    items: Int32s  # (n_items of the member,), codes in the blend
+
+
+def _joined(members: tuple[Served, ...]) -> BlendModel:
+    customers = Vocabulary(members[0].interactions.customers.ids)
+    items = Vocabulary(members[0].items.ids)
+    for member in members[1:]:
+        customers.encode(member.interactions.customers.ids, unknown="add")
+        items.encode(member.items.ids, unknown="add")
+    codes = tuple(
+        _Codes(
+            member.interactions.customers.encode(customers.ids, unknown="ignore"),
+            items.encode(member.items.ids),
+        )
+        for member in members
+    )
+    first = members[0].interactions
+    weights: Any = None  # scipy's sparse arrays lose their type when they are added
+    for member, of in zip(members, codes, strict=True):
+        widened = _widened(member.interactions, of, len(customers), len(items))
+        weights = widened if weights is None else weights.maximum(widened)
+    weights.sort_indices()
+    return BlendModel(
+        members=members,
+        weights=(1.0,) * len(members),
+        scales=tuple(_scale(member) for member in members),
+        interactions=replace(first, weights=freeze(weights), customers=customers, items=items),
+        _codes=codes,
+    )
+
+
+def _widened(own: Interactions, codes: _Codes, n_customers: int, n_items: int) -> Any:  # noqa: ANN401  # as above
+    from scipy.sparse import coo_array  # noqa: PLC0415  # a fifth of a second, when first used
+
+    row_of = _inverse(codes.customers, own.shape[0], of_rows=True)
+    rows = np.repeat(row_of, np.diff(own.weights.indptr))
+    columns = codes.items[own.weights.indices]
+    return coo_array((own.weights.data, (rows, columns)), (n_customers, n_items)).tocsr()
+
+
+def _inverse(codes: Int32s, n_codes: int, *, of_rows: bool = False) -> Int32s:
+    inverse = np.full(n_codes, -1, dtype=np.int32)
+    known = np.flatnonzero(codes >= 0) if of_rows else np.arange(len(codes))
+    inverse[codes[known]] = known
+    return inverse
+
+
+def _scale(member: Served) -> float:
+    """Give the mean of the best scores of an even sample of customers; 1 where that is not > 0."""
+    n_customers = member.interactions.shape[0]
+    step = max(1, n_customers // _N_SAMPLED)
+    sample = range(0, n_customers, step)
+    best = [float(member._score_all(customer).max()) for customer in sample]  # noqa: SLF001  # a sister's
+    mean = float(np.mean(best))
+    return mean if mean > 0.0 else 1.0
+
+
+def _found(model: BlendModel, validation: Validation) -> tuple[float, ...]:
+    """Search for the weights with the greatest mean NDCG, one member at a time."""
+    bench = [_Candidates.of(model, *asked, validation) for asked in _asked(model, validation)]
+
+    def figure(weights: Sequence[float]) -> float:
+        return float(np.mean([candidates.ndcg(np.array(weights)) for candidates in bench]))
+
+    n_members = len(model.members)
+    singles = [tuple(float(row == m) for row in range(n_members)) for m in range(n_members)]
+    best = max(singles, key=figure)
+    best_figure = figure(best)
+    while True:
+        before = best_figure
+        for position in range(n_members):
+            for step in _STEPS:
+                tried = (*best[:position], step, *best[position + 1 :])
+                if any(tried) and (reached := figure(tried)) > best_figure:
+                    best, best_figure = tried, reached
+        if best_figure == before:
+            return tuple(weight / max(best) for weight in best)
+
+
+def _asked(model: BlendModel, validation: Validation) -> Iterator[tuple[int, Int32s]]:
+    customers, wanted = validation.codes(model.interactions)
+    step = -(-len(customers) // _N_SAMPLED)
+    yield from zip(customers[::step].tolist(), wanted[::step], strict=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Candidates:
+    """The items of one customer that any member ranks high: what a blend can bring to the top."""
+
+    parts: Float64s  # (n_members, n_candidates)
+    gains: Float64s  # (n_candidates,), 1 where the customer had it
+    discounts: Float64s  # (n,)
+    best_possible: float
+
+    @classmethod
+    def of(
+        cls, model: BlendModel, customer_index: int, wanted: Int32s, validation: Validation
+    ) -> "_Candidates":
+        parts = model._parts(customer_index)  # noqa: SLF001  # its own file
+        allowed = np.ones(parts.shape[1], dtype=np.bool_)
+        if validation.exclude_seen:
+            allowed[model.interactions.history(customer_index)[0]] = False
+        depth = _DEPTH * validation.n
+        high = np.unique(
+            np.concatenate([top_by_score(part, n=depth, allowed=allowed) for part in parts])
+        )
+        discounts = 1.0 / np.log2(np.arange(2, validation.n + 2))
+        possible = float(discounts[: len(wanted)].sum())
+        gains = np.isin(high, wanted).astype(np.float64)
+        return cls(parts[:, high], gains, discounts, possible)
+
+    def ndcg(self, weights: Float64s) -> float:
+        order = np.argsort(-(weights @ self.parts), kind="stable")[: len(self.discounts)]
+        return float(self.gains[order] @ self.discounts[: len(order)]) / self.best_possible

@@ -1,0 +1,176 @@
+"""`FallbackChain`: the first recommender that knows a customer answers."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seg1._types import At, Id
+from seg1.consent import ConsentDoor
+from seg1.errors import InvalidArgumentError, InvalidTypeError
+from seg1.events import Vocabulary
+from seg1.recommend.result import Ranking, Rankings
+from seg1.recommend.serving import AnyoneRanker, Recommender
+
+__all__ = ["FallbackChain"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FallbackChain:
+    """Ask recommenders in turn, until one has something personal to say of the customer.
+
+    A recommender is passed over where it has no history of the customer; a personal ranking that
+    masks have emptied stays as it is. Whoever does not permit it, and whoever nobody knows, gets
+    the ranking for anyone.
+
+    Parameters
+    ----------
+    recommenders
+        One or more, of any kind that keeps the contract, the most trusted first.
+    anyone
+        A fitted `Popularity`, asked last, which reads nothing personal; or None. A `fallback=`
+        passed with a request takes its place.
+
+    Examples
+    --------
+    >>> import seg1
+    >>> table = {"customer": [1, 1, 2], "item": ["a", "b", "a"], "time": [0] * 3}
+    >>> anyone = seg1.ConsentNotNeeded("an example")
+    >>> builder = seg1.InteractionMatrixBuilder()
+    >>> interactions = builder.build(seg1.Events.from_table(table), consent=anyone, at=0)
+    >>> habit, popular = seg1.BuyAgain().fit(interactions), seg1.Popularity().fit(interactions)
+    >>> chain = seg1.recommend.FallbackChain([habit], anyone=popular)
+    >>> [chain.recommend(who, exclude_seen=False, consent=anyone, at=0).reason for who in (1, 99)]
+    ['personalised', 'no history']
+    >>> chain.recommend(99, exclude_seen=False, consent=anyone, at=0).items
+    ('a', 'b')
+    """
+
+    recommenders: Sequence[Recommender]
+    anyone: AnyoneRanker | None = None
+
+    def __post_init__(self) -> None:
+        recommenders = tuple(self.recommenders)
+        if not recommenders or not all(isinstance(r, Recommender) for r in recommenders):
+            raise InvalidTypeError("recommenders must be one or more fitted recommenders")
+        if self.anyone is not None and not isinstance(self.anyone, AnyoneRanker):
+            raise InvalidTypeError(
+                f"anyone must be a fitted Popularity, got {type(self.anyone).__name__}"
+            )
+        kinds = {r.items.kind for r in recommenders} - {None}
+        if len(kinds) > 1:
+            raise InvalidArgumentError("the recommenders know items by ids of different kinds")
+        object.__setattr__(self, "recommenders", recommenders)
+
+    @property
+    def items(self) -> Vocabulary:
+        """The items that any of them can recommend."""
+        together = Vocabulary(self.recommenders[0].items.ids)
+        others: list[object] = [*self.recommenders[1:], self.anyone]
+        for other in others:
+            items = getattr(other, "items", None)
+            if items is not None:
+                together.encode(items.ids, unknown="add")
+        return together
+
+    def recommend(
+        self,
+        customer: Id,
+        *,
+        n: int = 10,
+        exclude_seen: bool,
+        consent: ConsentDoor,
+        at: At,
+        fallback: AnyoneRanker | None = None,
+        allow: Iterable[Id] | None = None,
+        deny: Iterable[Id] = (),
+    ) -> Ranking:
+        """Rank items for one customer; the parameters are those of `ALSModel.recommend`."""
+        allow, deny = _kept(allow), _kept(deny) or ()
+        ranking = None
+        for recommender in self.recommenders:
+            ranking = recommender.recommend(
+                customer,
+                n=n,
+                exclude_seen=exclude_seen,
+                consent=consent,
+                at=at,
+                fallback=fallback or self.anyone,
+                allow=allow,
+                deny=deny,
+            )
+            if ranking.reason != _NO_HISTORY:
+                break
+        return ranking  # type: ignore[return-value]  # there is at least one recommender
+
+    def recommend_many(
+        self,
+        customers: Sequence[Id],
+        *,
+        n: int = 10,
+        exclude_seen: bool,
+        consent: ConsentDoor,
+        at: At,
+        fallback: AnyoneRanker | None = None,
+        allow: Iterable[Id] | None = None,
+        deny: Iterable[Id] = (),
+    ) -> Rankings:
+        """Rank items for many customers: the rankings `recommend` would give, as columns."""
+        allow, deny = _kept(allow), _kept(deny) or ()
+        parts: list[tuple[list[int], Rankings]] = []
+        left = list(range(len(customers)))
+        for recommender in self.recommenders:
+            rankings = recommender.recommend_many(
+                [customers[position] for position in left],
+                n=n,
+                exclude_seen=exclude_seen,
+                consent=consent,
+                at=at,
+                fallback=fallback or self.anyone,
+                allow=allow,
+                deny=deny,
+            )
+            parts.append((left, rankings))
+            left = [
+                position
+                for position, reason in zip(left, rankings.reasons, strict=True)
+                if reason == _NO_HISTORY
+            ]
+            if not left:
+                break
+        return _joined(customers, parts, n=n)
+
+
+_NO_HISTORY = "no history"
+
+
+def _kept(ids: Iterable[Id] | None) -> Iterable[Id] | None:
+    """Keep what can be read once only, for it is read by each recommender; leave all else."""
+    is_reader = ids is not None and iter(ids) is ids
+    return list(ids) if is_reader and ids is not None else ids
+
+
+def _joined(
+    customers: Sequence[Id], parts: list[tuple[list[int], Rankings]], *, n: int
+) -> Rankings:
+    """Put rankings together, the later over the earlier, in common codes."""
+    items = Vocabulary(parts[0][1].items.ids)
+    item_index = np.full((len(customers), n), -1, dtype=np.int32)
+    scores = np.full((len(customers), n), np.nan)
+    personalised = np.zeros(len(customers), dtype=np.bool_)
+    reasons = [_NO_HISTORY] * len(customers)
+    for positions, rankings in parts:
+        codes = np.append(items.encode(rankings.items.ids, unknown="add"), np.int32(-1))
+        item_index[positions] = codes[rankings.item_index]
+        scores[positions] = rankings.scores
+        personalised[positions] = rankings.personalised
+        for position, reason in zip(positions, rankings.reasons, strict=True):
+            reasons[position] = reason
+    return Rankings(
+        customers=tuple(customers),
+        items=items,
+        item_index=item_index,
+        scores=scores,
+        personalised=personalised,
+        reasons=tuple(reasons),
+    )

@@ -1,0 +1,357 @@
+"""`tune`: which configuration foresees best, found by successive halving on an earlier split."""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+import numpy as np
+from tqdm import tqdm
+
+from seg1._checks import DAY_US, check_choice, check_int, check_number, to_us
+from seg1._types import At
+from seg1.consent import ConsentDoor
+from seg1.errors import InvalidArgumentError, InvalidTypeError
+from seg1.events import Events
+from seg1.interactions import InteractionMatrixBuilder, Interactions, split_time
+from seg1.recommend.als import ALS
+from seg1.recommend.metrics import evaluate, relevant_items
+from seg1.recommend.validation import Validation
+
+__all__ = ["DEFAULT_SPACE", "Trial", "Tuned", "tune"]
+
+DEFAULT_SPACE: Final[Mapping[str, Sequence[Any]]] = {
+    "factors": (64, 128),
+    "confidence": ("linear", "raw"),
+    "alpha": (0.3, 1.0, 3.0, 10.0, 30.0),
+    "regularization": (0.001, 0.002, 0.005, 0.01, 0.02),
+    "half_life_days": (None, 90.0, 365.0),
+}
+_OF_ALS = ("factors", "confidence", "alpha", "regularization", "nu", "seed")
+_OF_BUILDER = (
+    "half_life_days", "transform", "combine", "compress",
+    "min_customers_per_item", "min_items_per_customer",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One configuration, fitted and measured.
+
+    Attributes
+    ----------
+    builder, als
+        The configuration.
+    figure
+        Mean of the metric over the customers of the validation, in [0, 1].
+    sweeps
+        Sweeps of the fit it was measured after.
+    n_customers
+        Over how many customers.
+    """
+
+    builder: InteractionMatrixBuilder
+    als: ALS
+    figure: float
+    sweeps: int
+    n_customers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuned:
+    """What a search has found.
+
+    Attributes
+    ----------
+    trials
+        All that was measured: most sweeps first, and of equal sweeps the best first.
+    metric, n
+        What was measured: "ndcg", "recall" or "hit", at n.
+    names
+        The options that were varied.
+    """
+
+    trials: tuple[Trial, ...]
+    metric: str
+    n: int
+    names: tuple[str, ...]
+
+    @property
+    def best(self) -> Trial:
+        """The best of those that were fitted to the end."""
+        return self.trials[0]
+
+    @property
+    def builder(self) -> InteractionMatrixBuilder:
+        """How the best one weighs events."""
+        return self.best.builder
+
+    @property
+    def als(self) -> ALS:
+        """How the best one is fitted, with all its sweeps."""
+        return self.best.als
+
+    def rows(self) -> list[dict[str, object]]:
+        """List the trials as records: the options varied, sweeps, the figure."""
+        return [
+            {name: _option(trial, name) for name in self.names}
+            | {"sweeps": trial.sweeps, self.metric: trial.figure}
+            for trial in self.trials
+        ]
+
+    def __str__(self) -> str:
+        """Lay the trials out as a table of text."""
+        rows = self.rows()
+        heads = [*self.names, "sweeps", f"{self.metric}@{self.n}"]
+        cells = [[_cell(value) for value in row.values()] for row in rows]
+        widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+        lines = [
+            "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+            for line in [heads, *cells]
+        ]
+        return "\n".join(lines)
+
+
+def tune(
+    events: Events,
+    *,
+    consent: ConsentDoor,
+    at: At,
+    validation: Validation | None = None,
+    last_days: float | None = None,
+    exclude_seen: bool | None = None,
+    n: int = 10,
+    metric: Literal["ndcg", "recall", "hit"] = "ndcg",
+    space: Mapping[str, Sequence[Any]] = DEFAULT_SPACE,
+    builder: InteractionMatrixBuilder | None = None,
+    als: ALS | None = None,
+    n_candidates: int = 36,
+    eta: int = 3,
+    seed: int = 0,
+    show_progress: bool = False,
+) -> Tuned:
+    """Search for the configuration whose rankings foresee best what customers had later.
+
+    Successive halving (Jamieson, Talwalkar 2016, algorithm 1) with sweeps as the resource: all
+    candidates are fitted by few sweeps, the best 1/eta of them again, from the start, by eta times
+    as many, and so on up to the sweeps of `als`. So each figure of the last round is what
+    that configuration gives when it is fitted as it stands.
+
+    Parameters
+    ----------
+    events
+        The events. With `validation` all are learned from.
+    consent
+        Asked as of `at` for the stages ingest and train (nobody else is learned from or measured
+        on), and for candidates.
+    at
+        The moment of the search. With `last_days`, weights decay against the moment of the split.
+    validation
+        What customers had later, where you split yourself.
+    last_days
+        Else: hold out the events of the last days before `at`, > 0, as the validation.
+    exclude_seen, n
+        With `last_days`: whether only what is new to a customer counts (required), and the length
+        of the rankings.
+    metric
+        The mean of what is to be greatest.
+    space
+        Options to vary, of `ALS` and of the builder, and the values to try:
+        `{"factors": [64, 128], "alpha": [1.0, 10.0], "half_life_days": [None, 90]}`.
+    builder, als
+        All other options; the sweeps of `als` are those of the last round. The builder's default
+        counts events and takes the logarithm.
+    n_candidates
+        How many combinations to try at most, >= 1; drawn by `seed` where there are more.
+    eta
+        Which share goes on to the next round, and how much longer it is fitted there, >= 2.
+    seed
+        Which combinations are drawn.
+    show_progress
+        Whether to show a bar.
+
+    Returns
+    -------
+    Tuned
+        `tuned.builder` and `tuned.als` are the best configuration; `print(tuned)` shows the table.
+
+    Raises
+    ------
+    InvalidArgumentError
+        For an option that neither has, or without exactly one of `validation` and `last_days`.
+
+    Examples
+    --------
+    >>> import seg1
+    >>> rng = np.random.default_rng(1)
+    >>> day = 86_400 * 1_000_000
+    >>> table = {"customer": rng.integers(0, 30, 900), "item": rng.integers(0, 20, 900),
+    ...          "time": rng.integers(0, 100 * day, 900)}
+    >>> tuned = seg1.recommend.tune(
+    ...     seg1.Events.from_table(table), consent=seg1.ConsentNotNeeded("an example"),
+    ...     at=100 * day, last_days=20, exclude_seen=False, als=seg1.ALS(factors=4),
+    ...     space={"alpha": [1.0, 10.0], "half_life_days": [None, 30.0]})
+    >>> len(tuned.trials), tuned.best.sweeps
+    (5, 15)
+    """
+    als, builder = als or ALS(), builder or _COUNTS
+    metric = check_choice(metric, name="metric", choices=("ndcg", "recall", "hit"))  # type: ignore[assignment]  # one of them, as just seen
+    check_int(n_candidates, name="n_candidates", low=1)
+    check_int(eta, name="eta", low=2)
+    candidates = _candidates(space, builder, als, n_candidates=n_candidates, seed=seed)
+    split = _split(events, consent, at, validation, last_days, exclude_seen=exclude_seen, n=n)
+    bench = _Bench(split, consent, to_us(at), metric)
+    trials: list[Trial] = []
+    rounds = list(_rounds(len(candidates), als.iterations, eta))
+    with tqdm(
+        total=sum(n for n, _ in rounds), desc="tune", disable=not show_progress, leave=False
+    ) as bar:
+        for n_kept, sweeps in rounds:
+            measured = []
+            for trial_builder, trial_als in candidates[:n_kept]:
+                measured.append(bench.measure(trial_builder, trial_als, sweeps=sweeps))
+                bar.update()
+            measured.sort(key=lambda trial: -trial.figure)  # stable: ties in the order drawn
+            candidates = [(trial.builder, trial.als) for trial in measured]
+            trials = measured + trials
+    return Tuned(trials=tuple(trials), metric=metric, n=split.validation.n, names=tuple(space))
+
+
+_COUNTS: Final = InteractionMatrixBuilder(transform="count", compress="log1p")
+
+
+def _candidates(
+    space: Mapping[str, Sequence[Any]],
+    builder: InteractionMatrixBuilder,
+    als: ALS,
+    *,
+    n_candidates: int,
+    seed: int,
+) -> list[tuple[InteractionMatrixBuilder, ALS]]:
+    """Draw combinations; those of a small space all, in their order."""
+    for name, values in space.items():
+        if name not in _OF_ALS + _OF_BUILDER or isinstance(values, str) or not len(values):
+            raise InvalidArgumentError(
+                f"space has {name!r}; it maps options to several values each: "
+                + ", ".join(_OF_ALS + _OF_BUILDER)
+            )
+    combinations = list(itertools.product(*space.values()))
+    if len(combinations) > n_candidates:
+        rng = np.random.default_rng(seed)
+        drawn = rng.choice(len(combinations), n_candidates, replace=False)
+        combinations = [combinations[position] for position in sorted(drawn.tolist())]
+    candidates = []
+    for combination in combinations:
+        chosen = dict(zip(space, combination, strict=True))
+        of_als = {name: chosen[name] for name in chosen if name in _OF_ALS}
+        of_builder = {name: chosen[name] for name in chosen if name in _OF_BUILDER}
+        candidates.append((replace(builder, **of_builder), replace(als, **of_als)))
+    return candidates
+
+
+def _rounds(n_candidates: int, sweeps: int, eta: int) -> Iterator[tuple[int, int]]:
+    """Plan the rounds: how many candidates, each fitted by how many sweeps."""
+    n_rounds = min(int(math.log(max(n_candidates, 1), eta)), int(math.log(sweeps, eta))) + 1
+    for position in range(n_rounds):
+        yield (
+            max(1, n_candidates // eta**position),
+            -(-sweeps // eta ** (n_rounds - 1 - position)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Split:
+    learned_from: Events
+    as_of_us: int
+    validation: Validation
+
+
+def _split(
+    events: Events,
+    consent: ConsentDoor,
+    at: At,
+    validation: Validation | None,
+    last_days: float | None,
+    *,
+    exclude_seen: bool | None,
+    n: int,
+) -> _Split:
+    if not isinstance(events, Events):
+        raise InvalidTypeError(f"events must be seg1.Events, got {type(events).__name__}")
+    if (validation is None) == (last_days is None):
+        raise InvalidArgumentError("pass either validation= or last_days=")
+    at_us = to_us(at)
+    if validation is not None:
+        return _Split(learned_from=events, as_of_us=at_us, validation=validation)
+    if not isinstance(exclude_seen, bool):
+        raise InvalidArgumentError(
+            "with last_days= pass exclude_seen=True (only new items count) or False"
+        )
+    cut_us = at_us - int(check_number(last_days or 0.0, name="last_days", above=0) * DAY_US)
+    # Whoever does not permit training as of now is in neither part.
+    permitted = InteractionMatrixBuilder(transform="count").build(events, consent=consent, at=at)
+    codes = permitted.customers.encode(events.customers.ids, unknown="ignore")
+    is_in = (codes[events.customer_index] >= 0) & (events.time_us <= at_us) & (events.value > 0)
+    before, after = split_time(events.where(is_in), at=cut_us)
+    relevant = relevant_items(after, new_to=before if exclude_seen else None)
+    return _Split(
+        learned_from=before,
+        as_of_us=cut_us,
+        validation=Validation(relevant=relevant, exclude_seen=exclude_seen, n=n),
+    )
+
+
+class _Bench:
+    """Measures configurations on one split; a matrix is built once for each builder."""
+
+    def __init__(self, split: _Split, consent: ConsentDoor, at_us: int, metric: str) -> None:
+        self._split = split
+        self._consent = consent
+        self._at_us = at_us
+        self._metric = metric
+        self._matrices: dict[str, Interactions] = {}
+
+    def measure(self, builder: InteractionMatrixBuilder, als: ALS, *, sweeps: int) -> Trial:
+        split = self._split
+        key = repr(builder)
+        if key not in self._matrices:
+            self._matrices[key] = builder.build(
+                split.learned_from, consent=self._consent, at=split.as_of_us
+            )
+        interactions = self._matrices[key]
+        # Whom the matrix does not know, no configuration can rank for.
+        known = [who for who in split.validation.relevant if who in interactions.customers]
+        rankings = (
+            replace(als, iterations=sweeps)
+            .fit(interactions)
+            .recommend_many(
+                known,
+                n=split.validation.n,
+                exclude_seen=split.validation.exclude_seen,
+                consent=self._consent,
+                at=self._at_us,
+            )
+        )
+        is_asked = rankings.personalised.tolist()
+        relevant = {
+            who: split.validation.relevant[who]
+            for who, asked in zip(rankings.customers, is_asked, strict=True)
+            if asked
+        }
+        values = getattr(evaluate(rankings, relevant), self._metric)
+        return Trial(
+            builder=builder,
+            als=als,
+            figure=float(values.mean()),
+            sweeps=sweeps,
+            n_customers=len(values),
+        )
+
+
+def _option(trial: Trial, name: str) -> object:
+    return getattr(trial.als if name in _OF_ALS else trial.builder, name)
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
