@@ -12,7 +12,13 @@ from seg1.errors import InvalidArgumentError
 from seg1.events import Vocabulary
 from seg1.interactions import split_time
 from seg1.recommend import Ranking, Rankings
-from seg1.recommend.metrics import bootstrap_mean, evaluate, relevant_items
+from seg1.recommend.metrics import (
+    auc,
+    bootstrap_mean,
+    compare,
+    evaluate,
+    relevant_items,
+)
 from seg1.testing.strategies import Columns, events_tables
 
 ITEMS = list(range(8))
@@ -30,6 +36,10 @@ def rankings_of(lists: list[list[int]], *, n: int) -> Rankings:
 def slow_ndcg(shown: list[int], wanted: set[int], *, n: int) -> float:
     gained = sum(1 / math.log2(k + 2) for k, item in enumerate(shown) if item in wanted)
     return gained / sum(1 / math.log2(k + 2) for k in range(min(n, len(wanted))))
+
+
+def slow_reciprocal(shown: list[int], wanted: set[int]) -> float:
+    return next((1 / k for k, item in enumerate(shown, start=1) if item in wanted), 0.0)
 
 
 @settings(deadline=None, max_examples=150)
@@ -52,6 +62,7 @@ def test_the_figures_equal_a_slow_twin(cases: list[tuple[list[int], set[int]]]) 
     assert result.ndcg == pytest.approx([slow_ndcg(s, w, n=5) for s, w in asked])
     assert result.recall == pytest.approx([len(set(s) & w) / len(w) for s, w in asked])
     assert result.hit.tolist() == [float(bool(set(s) & w)) for s, w in asked]
+    assert result.reciprocal_rank == pytest.approx([slow_reciprocal(s, w) for s, w in asked])
     assert result.coverage == len(set().union(*shown)) / len(ITEMS)
 
 
@@ -134,3 +145,65 @@ def test_a_bootstrap_of_nothing_is_refused(
             level=level,
             n_resamples=n_resamples,
         )
+
+
+@given(
+    st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=30).filter(
+        lambda pairs: len({relevant for _, relevant in pairs}) == 2
+    )
+)
+def test_the_auc_equals_a_count_over_all_pairs(pairs: list[tuple[int, bool]]) -> None:
+    good = [score for score, relevant in pairs if relevant]
+    rest = [score for score, relevant in pairs if not relevant]
+    won = sum((a > b) + 0.5 * (a == b) for a in good for b in rest)
+
+    found = auc(np.array([float(s) for s, _ in pairs]), np.array([r for _, r in pairs]))
+
+    assert found == pytest.approx(won / (len(good) * len(rest)))
+
+
+@pytest.mark.parametrize("is_relevant", [[True, True], [False, False]])
+def test_an_auc_of_one_kind_is_refused(is_relevant: list[bool]) -> None:
+    with pytest.raises(InvalidArgumentError, match="relevant items and others"):
+        auc(np.array([1.0, 2.0]), np.array(is_relevant))
+
+
+def test_a_comparison_is_paired_by_customer_and_not_by_position() -> None:
+    relevant: dict[str | int, set[str | int]] = {0: {1}, 1: {2}, 2: {3}}
+    one = evaluate(rankings_of([[1], [5], [3]], n=2), relevant)
+    turned: dict[str | int, set[str | int]] = {2: {3}, 1: {2}, 0: {1}}
+    other = evaluate(
+        Rankings.of(
+            [2, 1, 0],
+            [
+                Ranking(items=(item,), scores=np.zeros(1), personalised=True, reason="")
+                for item in (3, 5, 1)
+            ],
+            n=2,
+            items=Vocabulary(ITEMS),
+        ),
+        turned,
+    )
+
+    same = compare(one, other, rng=np.random.default_rng(1))
+
+    assert (same.mean, same.low, same.high) == (0.0, 0.0, 0.0)
+
+
+def test_a_comparison_of_other_customers_or_an_unknown_metric_is_refused() -> None:
+    one = evaluate(rankings_of([[1]], n=2), {0: {1}})
+    both = evaluate(rankings_of([[1], [2]], n=2), {0: {1}, 1: {2}})
+
+    with pytest.raises(InvalidArgumentError, match="of the same customers"):
+        compare(one, both, rng=np.random.default_rng(1))
+    with pytest.raises(InvalidArgumentError, match="metric must be one of ndcg, recall"):
+        one.interval("ncdg", rng=np.random.default_rng(1))  # type: ignore[arg-type]  # that is the test
+
+
+def test_an_evaluation_gives_the_interval_of_each_metric() -> None:
+    result = evaluate(rankings_of([[1], [5], [3]], n=2), {0: {1}, 1: {2}, 2: {3}})
+
+    interval = result.interval("hit", rng=np.random.default_rng(1))
+
+    assert interval.mean == pytest.approx(2 / 3)
+    assert interval.low < interval.mean < interval.high

@@ -1,18 +1,31 @@
-"""How good rankings are: NDCG, recall, hit rate, coverage, with intervals over customers."""
+"""How good rankings are: NDCG, recall, reciprocal rank, hits, AUC; intervals over customers."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from seg1._checks import check_int
-from seg1._types import Float64s, Id, Int64s
+from seg1._checks import check_choice, check_int
+from seg1._types import Bools, Float64s, Id, Int64s
 from seg1.errors import InvalidArgumentError
 from seg1.events import Events
 from seg1.recommend.result import Rankings
 
-__all__ = ["Evaluation", "Interval", "bootstrap_mean", "evaluate", "relevant_items"]
+__all__ = [
+    "Evaluation",
+    "Interval",
+    "Metric",
+    "auc",
+    "bootstrap_mean",
+    "compare",
+    "evaluate",
+    "relevant_items",
+]
+
+
+Metric: TypeAlias = Literal["ndcg", "recall", "hit", "reciprocal_rank"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +51,7 @@ class Evaluation:
     ----------
     customers
         Whom, in the order of the rankings.
-    ndcg, recall, hit
+    ndcg, recall, hit, reciprocal_rank
         float64, shape (n_customers,), in [0, 1].
     coverage
         Share of the known items that stand in at least one ranking.
@@ -48,7 +61,20 @@ class Evaluation:
     ndcg: Float64s
     recall: Float64s
     hit: Float64s
+    reciprocal_rank: Float64s
     coverage: float
+
+    def interval(
+        self, metric: Metric = "ndcg", *, rng: np.random.Generator, level: float = 0.95
+    ) -> Interval:
+        """Give the mean of a metric with its bootstrap interval over customers."""
+        return bootstrap_mean(self.values(metric), rng=rng, level=level)
+
+    def values(self, metric: Metric) -> Float64s:
+        """Give a metric by its name, float64, shape (n_customers,)."""
+        check_choice(metric, name="metric", choices=get_args(Metric))
+        values: Float64s = getattr(self, metric)
+        return values
 
 
 def relevant_items(events: Events, *, new_to: Events | None = None) -> dict[Id, frozenset[Id]]:
@@ -100,7 +126,7 @@ def evaluate(rankings: Rankings, relevant: Mapping[Id, AbstractSet[Id]]) -> Eval
     With n the length of the rankings and R the relevant items of a customer: recall is the share
     of R in the ranking; NDCG is ``sum over ranks k of hits of 1 / log2(k + 1)`` over its greatest
     possible value for ``min(n, |R|)`` hits (Jarvelin, Kekalainen 2002, with gain 1); hit is 1 where
-    there is any.
+    there is any; reciprocal rank is 1 over the rank of the first (Voorhees 1999), 0 without any.
 
     Parameters
     ----------
@@ -129,15 +155,21 @@ def evaluate(rankings: Rankings, relevant: Mapping[Id, AbstractSet[Id]]) -> Eval
             shown = rankings.ids(position)
             hits[: len(shown)] = [item in wanted for item in shown]
             ndcg = float(hits @ discounts) / best_possible[min(n, len(wanted)) - 1]
-            rows.append((ndcg, hits.sum() / len(wanted), float(hits.any())))
+            first = 1.0 / (1 + int(hits.argmax())) if hits.any() else 0.0
+            rows.append((ndcg, hits.sum() / len(wanted), float(hits.any()), first))
             customers.append(customer)
     if not rows:
         raise InvalidArgumentError("no customer of the rankings has a relevant item")
-    ndcg, recall, hit = np.array(rows).T
+    ndcg, recall, hit, reciprocal_rank = np.array(rows).T
     shown_codes = np.unique(rankings.item_index)
     coverage = float((shown_codes >= 0).sum()) / len(rankings.items)
     return Evaluation(
-        customers=tuple(customers), ndcg=ndcg, recall=recall, hit=hit, coverage=coverage
+        customers=tuple(customers),
+        ndcg=ndcg,
+        recall=recall,
+        hit=hit,
+        reciprocal_rank=reciprocal_rank,
+        coverage=coverage,
     )
 
 
@@ -176,3 +208,78 @@ def bootstrap_mean(
     )
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(values.mean()), float(low), float(high))
+
+
+def compare(
+    one: Evaluation,
+    other: Evaluation,
+    metric: Metric = "ndcg",
+    *,
+    rng: np.random.Generator,
+    level: float = 0.95,
+) -> Interval:
+    """Compare two recommenders, customer by customer: the mean of one minus the other.
+
+    Parameters
+    ----------
+    one, other
+        Evaluations of the same customers.
+    metric
+        What is compared.
+    rng, level
+        As for `bootstrap_mean`. An interval wholly above 0 says that `one` is better.
+
+    Raises
+    ------
+    InvalidArgumentError
+        Where the customers are not the same.
+
+    Examples
+    --------
+    >>> from seg1.events import Vocabulary
+    >>> def ranked(*items):
+    ...     return Rankings(customers=(1,), items=Vocabulary(["a", "b"]), reasons=("",),
+    ...                     item_index=np.array([items], dtype=np.int32),
+    ...                     scores=np.zeros((1, 2)), personalised=np.ones(1, dtype=np.bool_))
+    >>> one, other = (evaluate(r, {1: {"a"}}) for r in (ranked(0, 1), ranked(1, 0)))
+    >>> compare(one, other, "reciprocal_rank", rng=np.random.default_rng(1)).mean
+    0.5
+    """
+    place = {customer: row for row, customer in enumerate(other.customers)}
+    if set(place) != set(one.customers):
+        raise InvalidArgumentError("both evaluations must be of the same customers")
+    rows = [place[customer] for customer in one.customers]
+    differences = one.values(metric) - other.values(metric)[rows]
+    return bootstrap_mean(differences, rng=rng, level=level)
+
+
+def auc(scores: Float64s, is_relevant: Bools) -> float:
+    """Give the chance that a relevant item is scored above another; a tie counts half.
+
+    The area under the ROC curve as a rank sum (Hanley, McNeil 1982).
+
+    Parameters
+    ----------
+    scores
+        float64, shape (n_items,).
+    is_relevant
+        bool, shape (n_items,), with both kinds.
+
+    Raises
+    ------
+    InvalidArgumentError
+        Where all items are relevant, or none.
+
+    Examples
+    --------
+    >>> auc(np.array([3.0, 1.0, 2.0]), np.array([True, False, False]))
+    1.0
+    """
+    n_relevant = int(is_relevant.sum())
+    n_other = len(is_relevant) - n_relevant
+    if not n_relevant or not n_other:
+        raise InvalidArgumentError("there must be relevant items and others")
+    _, row, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(counts) - (counts - 1) / 2.0)[row]
+    above = float(rank[is_relevant].sum()) - n_relevant * (n_relevant + 1) / 2.0
+    return above / (n_relevant * n_other)

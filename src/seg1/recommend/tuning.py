@@ -1,22 +1,21 @@
 """`tune`: which configuration foresees best, found by successive halving on an earlier split."""
 
 import itertools
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from tqdm import tqdm
 
-from seg1._checks import DAY_US, check_choice, check_int, check_number, to_us
+from seg1._checks import DAY_US, check_int, check_number, to_us
 from seg1._types import At
 from seg1.consent import ConsentDoor
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events import Events
 from seg1.interactions import InteractionMatrixBuilder, Interactions, split_time
 from seg1.recommend.als import ALS
-from seg1.recommend.metrics import evaluate, relevant_items
+from seg1.recommend.metrics import Metric, evaluate, relevant_items
 from seg1.recommend.validation import Validation
 
 __all__ = ["DEFAULT_SPACE", "Trial", "Tuned", "tune"]
@@ -67,13 +66,13 @@ class Tuned:
     trials
         All that was measured: most sweeps first, and of equal sweeps the best first.
     metric, n
-        What was measured: "ndcg", "recall" or "hit", at n.
+        What was measured, at n.
     names
         The options that were varied.
     """
 
     trials: tuple[Trial, ...]
-    metric: str
+    metric: Metric
     n: int
     names: tuple[str, ...]
 
@@ -122,7 +121,7 @@ def tune(
     last_days: float | None = None,
     exclude_seen: bool | None = None,
     n: int = 10,
-    metric: Literal["ndcg", "recall", "hit"] = "ndcg",
+    metric: Metric = "ndcg",
     space: Mapping[str, Sequence[Any]] = DEFAULT_SPACE,
     builder: InteractionMatrixBuilder | None = None,
     als: ALS | None = None,
@@ -196,7 +195,6 @@ def tune(
     (5, 15)
     """
     als, builder = als or ALS(), builder or _COUNTS
-    metric = check_choice(metric, name="metric", choices=("ndcg", "recall", "hit"))  # type: ignore[assignment]  # one of them, as just seen
     check_int(n_candidates, name="n_candidates", low=1)
     check_int(eta, name="eta", low=2)
     candidates = _candidates(space, builder, als, n_candidates=n_candidates, seed=seed)
@@ -252,7 +250,9 @@ def _candidates(
 
 def _rounds(n_candidates: int, sweeps: int, eta: int) -> Iterator[tuple[int, int]]:
     """Plan the rounds: how many candidates, each fitted by how many sweeps."""
-    n_rounds = min(int(math.log(max(n_candidates, 1), eta)), int(math.log(sweeps, eta))) + 1
+    n_rounds = 1
+    while min(n_candidates, sweeps) >= eta**n_rounds:
+        n_rounds += 1
     for position in range(n_rounds):
         yield (
             max(1, n_candidates // eta**position),
@@ -305,7 +305,7 @@ def _split(
 class _Bench:
     """Measures configurations on one split; a matrix is built once for each builder."""
 
-    def __init__(self, split: _Split, consent: ConsentDoor, at_us: int, metric: str) -> None:
+    def __init__(self, split: _Split, consent: ConsentDoor, at_us: int, metric: Metric) -> None:
         self._split = split
         self._consent = consent
         self._at_us = at_us
@@ -339,7 +339,7 @@ class _Bench:
             for who, asked in zip(rankings.customers, is_asked, strict=True)
             if asked
         }
-        values = getattr(evaluate(rankings, relevant), self._metric)
+        values = evaluate(rankings, relevant).values(self._metric)
         return Trial(
             builder=builder,
             als=als,
