@@ -50,8 +50,11 @@ def slow_fit(config: ALS, interactions: Interactions) -> tuple[Wide, Wide]:
     of_customer = config.penalty(n_other=n_items)
     of_item = config.penalty(n_other=n_customers)
     rng = np.random.default_rng(config.seed)
-    X = (rng.random((n_customers, config.factors), dtype=np.float32) * 0.01).astype(np.float64)
-    Y = (rng.random((n_items, config.factors), dtype=np.float32) * 0.01).astype(np.float64)
+    X, Y = (
+        (rng.standard_normal((n, config.factors), dtype=np.float32) / np.sqrt(config.factors))
+        for n in C.shape
+    )
+    X, Y = X.astype(np.float64), Y.astype(np.float64)
     n_of = [(C > 0).sum(axis=1), (C > 0).sum(axis=0)]
     for _ in range(config.iterations):
         X = np.stack([slow_cg(X[u], C[u], Y, of_customer.at(int(n_of[0][u])))

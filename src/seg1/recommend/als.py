@@ -177,9 +177,13 @@ class ALS:
         self, interactions: Interactions, start: ALSModel | None
     ) -> tuple[Float32s, Float32s]:
         rng = np.random.default_rng(self.seed)
-        n_customers, n_items = interactions.shape
-        X = rng.random((n_customers, self.factors), dtype=np.float32) * np.float32(0.01)
-        Y = rng.random((n_items, self.factors), dtype=np.float32) * np.float32(0.01)
+        # Rows of length about 1: from factors near 0 a fit under a large penalty needs many sweeps to
+        # get away, and a search that looks at the first sweeps would take it for a bad one.
+        X, Y = (
+            rng.standard_normal((n_rows, self.factors), dtype=np.float32)
+            * np.float32(self.factors**-0.5)
+            for n_rows in interactions.shape
+        )
         if start is None:
             return X, Y
         if not isinstance(start, ALSModel) or start.n_factors != self.factors:
