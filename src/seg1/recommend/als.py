@@ -177,8 +177,8 @@ class ALS:
         self, interactions: Interactions, start: ALSModel | None
     ) -> tuple[Float32s, Float32s]:
         rng = np.random.default_rng(self.seed)
-        # Rows of length about 1: from factors near 0 a fit under a large penalty needs many sweeps to
-        # get away, and a search that looks at the first sweeps would take it for a bad one.
+        # Rows of length about 1: from factors near 0 a fit under a large penalty gets away slowly,
+        # and a search that looks at the first sweeps would take it for a bad one.
         X, Y = (
             rng.standard_normal((n_rows, self.factors), dtype=np.float32)
             * np.float32(self.factors**-0.5)
