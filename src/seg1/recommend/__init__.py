@@ -3,6 +3,7 @@
 from seg1.recommend import metrics
 from seg1.recommend.als import ALS
 from seg1.recommend.habits import BuyAgain, BuyAgainModel, Popularity, PopularityModel
+from seg1.recommend.itemset import ItemSet
 from seg1.recommend.model import ALSModel
 from seg1.recommend.result import Ranking, Rankings, Why
 from seg1.recommend.serving import Recommender
@@ -12,6 +13,7 @@ __all__ = [
     "ALSModel",
     "BuyAgain",
     "BuyAgainModel",
+    "ItemSet",
     "Popularity",
     "PopularityModel",
     "Ranking",

@@ -6,13 +6,16 @@ confidences c. After a fit the factors stand in the eigenbasis of Y'Y, so Y'Y = 
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from seg1._types import Float32s, Float64s
+from seg1._types import Float32s, Float64s, Id, Int32s
+from seg1.errors import InvalidArgumentError
+from seg1.events import Vocabulary
 
-__all__ = ["BUCKET_RATIO", "Penalty", "fold_in", "influence"]
+__all__ = ["BUCKET_RATIO", "Penalty", "checked_history", "fold_in", "influence"]
 
 BUCKET_RATIO = 1.15
 _WOODBURY_UP_TO = 50  # events; above it the direct solve is faster
@@ -52,6 +55,41 @@ class Penalty:
             return float(self.scale * self.offset**self.nu)
         step = round(math.log(n_events) / math.log(BUCKET_RATIO))
         return float(self.scale * (BUCKET_RATIO**step + self.offset) ** self.nu)
+
+
+def checked_history(
+    history: Mapping[Id, float], *, items: Vocabulary, n_items: int
+) -> tuple[Int32s, Float32s]:
+    """Turn a history into codes and weights, ascending by item.
+
+    Items that are not known are passed over. A message names no weight: a history is personal.
+
+    Raises
+    ------
+    InvalidArgumentError
+        For a weight that is not a number > 0, or that float32 cannot hold.
+    WrongIdTypeError
+        For items of the other kind of id.
+    """
+    weights = _checked_weights(history)
+    codes = items.encode(history, unknown="ignore")
+    order = codes.argsort()
+    first, last = codes[order].searchsorted((0, n_items))  # unknown ones, and added since the fit
+    order = order[first:last]
+    return codes[order], weights[order]
+
+
+def _checked_weights(history: Mapping[Id, float]) -> Float32s:
+    given = np.array(list(history.values()))
+    if given.dtype.kind in "fiu" or not history:
+        with np.errstate(over="ignore"):
+            weights: Float32s = given.astype(np.float32)
+        if not len(weights) or (weights.min() > 0 and weights.max() < np.inf):  # NaN: neither
+            return weights
+    raise InvalidArgumentError(
+        "every weight of a history must be a number > 0 that float32 can hold; "
+        "weigh its events as the builder of the model does"
+    )
 
 
 def fold_in(

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from seg1 import persist
 from seg1._checks import read_only
-from seg1._types import Bools, Float32s, Float64s, Id, Int32s
-from seg1.errors import DamagedError, InvalidArgumentError, UnknownIdError
+from seg1._types import Float32s, Float64s, Id, Int32s
+from seg1.errors import DamagedError, UnknownIdError
 from seg1.interactions import InteractionMatrixBuilder, Interactions
-from seg1.recommend.foldin import Penalty, fold_in, influence
+from seg1.recommend.foldin import Penalty, checked_history, fold_in, influence
+from seg1.recommend.itemset import Candidates
+from seg1.recommend.pruning import ByNorm, norms_of, top_by_norm
 from seg1.recommend.result import Why
-from seg1.recommend.serving import Ranked, Served
-from seg1.recommend.topk import top_by_factors
+from seg1.recommend.serving import Past, Ranked, Served
 
 if TYPE_CHECKING:
     from seg1.recommend.als import ALS
@@ -38,8 +39,8 @@ class ALSModel(Served):
         Y'Y (Y the item factors), largest eigenvalue first; read-only.
     gram_diagonal
         The eigenvalues of Y'Y, float64, shape (n_factors,).
-    item_norms
-        Euclidean norms of the item factors, float64, shape (n_items,).
+    by_norm
+        The item factors once more, longest first, for rankings.
     penalty
         The penalty of a customer with n events.
     interactions
@@ -62,7 +63,7 @@ class ALSModel(Served):
     customer_factors: Float32s
     item_factors: Float32s
     gram_diagonal: Float64s
-    item_norms: Float64s
+    by_norm: ByNorm
     penalty: Penalty
     interactions: Interactions
     config: "ALS"
@@ -120,14 +121,10 @@ class ALSModel(Served):
         UnknownIdError
             Where the model knows none of the items.
         """
-        weights = _checked_weights(history)
-        codes = self.items.encode(history, unknown="ignore")
-        is_known = codes >= 0
-        if not is_known.any():
+        items, weights = checked_history(history, items=self.items, n_items=len(self.item_factors))
+        if not len(items):
             raise UnknownIdError(f"none of the {len(history)} items of the history is in the model")
-        codes, weights = codes[is_known], weights[is_known]
-        order = np.argsort(codes)
-        return self._fold_in(codes[order], weights[order])
+        return self._fold_in(items, weights)
 
     def _fold_in(self, items: Int32s, weights: Float32s) -> Float64s:
         return fold_in(
@@ -137,16 +134,22 @@ class ALSModel(Served):
             penalty=self.penalty.at(len(items)),
         )
 
-    def _rank(self, customer_index: int, *, n: int, allowed: Bools) -> Ranked:
-        factor = self.customer_factors[customer_index].astype(np.float64)
-        best, scores = top_by_factors(
-            self.item_factors, self.item_norms, factor, n=n, allowed=allowed
-        )
-        return Ranked(best, scores, lambda: self._explain(customer_index, best))
+    @property
+    def _rows(self) -> ByNorm:
+        return self.by_norm
 
-    def _explain(self, customer_index: int, best: Int32s) -> tuple[Why, ...]:
+    def _rank(self, past: Past, *, n: int, candidates: Candidates) -> Ranked:
+        if past.given is None:
+            factor = self.customer_factors[past.customer_index].astype(np.float64)
+        else:
+            factor = self._fold_in(*past.given)
+        rows, closed = candidates.on(self.by_norm)
+        best, scores = top_by_norm(rows, factor, n=n, closed=closed)
+        return Ranked(best, scores, lambda: self._explain(past, best))
+
+    def _explain(self, past: Past, best: Int32s) -> tuple[Why, ...]:
         """Name, for each item, the events of the history that speak for it most."""
-        own, weights = self.interactions.history(customer_index)
+        own, weights = past.events()
         if not len(best):
             return ()
         parts = influence(
@@ -248,32 +251,18 @@ class ALSModel(Served):
         if shapes != ((n_customers, config.factors), (n_items, config.factors)) or not is_float32:
             raise DamagedError("the factors do not fit the interactions")
         squares = np.einsum("if,if->f", item_factors, item_factors, dtype=np.float64)
-        norms = np.sqrt(np.einsum("if,if->i", item_factors, item_factors, dtype=np.float64))
+        norms = norms_of(item_factors)
         if not (np.isfinite(norms).all() and np.isfinite(customer_factors).all()):
             raise DamagedError("a factor is not finite")
         return cls(
             customer_factors=read_only(customer_factors),
             item_factors=read_only(item_factors),
             gram_diagonal=read_only(squares),
-            item_norms=read_only(norms),
+            by_norm=ByNorm.of(item_factors, norms),
             penalty=config.penalty(n_other=n_items),
             interactions=interactions,
             config=config,
         )
-
-
-def _checked_weights(history: Mapping[Id, float]) -> Float32s:
-    """Give the weights as float32; a message names no weight, for a history is personal."""
-    given = np.array(list(history.values()))
-    if given.dtype.kind in "fiu":
-        with np.errstate(over="ignore"):
-            weights: Float32s = given.astype(np.float32)
-        if ((weights > 0) & np.isfinite(weights)).all():
-            return weights
-    raise InvalidArgumentError(
-        "every weight of a history must be a number > 0 that float32 can hold; "
-        "weigh its events as the builder of the model does"
-    )
 
 
 def _similar(parts: Float64s, order: NDArray[np.intp], *, own: list[Id]) -> Why:
