@@ -1,7 +1,7 @@
 """`ALSModel`: what a fit has learned, and how it answers. Serves without implicit."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,8 @@ from seg1._checks import read_only
 from seg1._types import Float32s, Float64s, Id, Int32s
 from seg1.errors import DamagedError, UnknownIdError
 from seg1.interactions import InteractionMatrixBuilder, Interactions
-from seg1.recommend.foldin import Penalty, checked_history, fold_in, influence
+from seg1.recommend.foldin import Penalty, fold_in, fold_in_alike, influence
+from seg1.recommend.history import checked_histories, checked_history
 from seg1.recommend.itemset import Candidates
 from seg1.recommend.pruning import ByNorm, norms_of, top_by_norm
 from seg1.recommend.result import Why
@@ -125,6 +126,38 @@ class ALSModel(Served):
         if not len(items):
             raise UnknownIdError(f"none of the {len(history)} items of the history is in the model")
         return self._fold_in(items, weights)
+
+    def fold_in_many(self, histories: Sequence[Mapping[Id, float]]) -> Float64s:
+        """Work out the factors of many customers: what `fold_in` gives for each.
+
+        Parameters
+        ----------
+        histories
+            As for `fold_in`, one for each customer.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_histories, n_factors)
+
+        Raises
+        ------
+        InvalidArgumentError
+            For a weight that is not a number > 0, or that float32 cannot hold.
+        UnknownIdError
+            Where the model knows none of the items of a history.
+        """
+        given = checked_histories(histories, items=self.items, n_items=len(self.item_factors))
+        confidence = self.config.confidence_of(given.weights)
+        factors = np.empty((len(histories), self.n_factors))
+        for n, rows in given.by_length():  # of one length: one penalty, and one call
+            events = given.starts[rows][:, None] + np.arange(n)  # (n_rows, n)
+            factors[rows] = fold_in_alike(
+                self.item_factors[given.item_index[events]],
+                confidence[events],
+                gram_diagonal=self.gram_diagonal,
+                penalty=self.penalty.at(n),
+            )
+        return factors
 
     def _fold_in(self, items: Int32s, weights: Float32s) -> Float64s:
         return fold_in(

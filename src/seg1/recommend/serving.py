@@ -13,7 +13,7 @@ from seg1.events import Vocabulary
 from seg1.events.vocabulary import as_id
 from seg1.interactions import Interactions
 from seg1.recommend.fallback import Anyone, AnyoneRanker, Request
-from seg1.recommend.foldin import checked_history
+from seg1.recommend.history import checked_history
 from seg1.recommend.itemset import Candidates, ItemSet, candidates_of
 from seg1.recommend.pruning import ByNorm
 from seg1.recommend.result import Ranking, Rankings, Why
