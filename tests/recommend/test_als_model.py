@@ -87,7 +87,7 @@ def test_of_no_histories_there_are_no_factors() -> None:
 
 
 def test_one_history_of_many_that_holds_nothing_known_is_told_by_its_position() -> None:
-    good = {"item-1": 1.0}
+    good: Any = {"item-1": 1.0}
 
     with pytest.raises(UnknownIdError, match=r"2 of 4 histories hold no item .* position 1"):
         MODEL.fold_in_many([good, {}, good, {"unheard of": 1.0}])

@@ -155,9 +155,10 @@ def _small_systems(Y: Float32s, c: Float64s, d: Float64s) -> tuple[Float32s, Boo
     is_exact &= c.max(axis=1) <= _NARROW_CONFIDENCE
     inverse[~is_exact] = 1.0  # solved again by who asks; here they must only not fail
     inner[:, each, each] += inverse
-    z: Float32s = np.linalg.solve(inner, (c * inverse).astype(np.float32)[:, :, None])
+    z = np.linalg.solve(inner, (c * inverse).astype(np.float32)[:, :, None])
     # one row of n_events times (n_events, n_factors), for each customer
-    return (z.transpose(0, 2, 1) @ B)[:, 0], is_exact
+    factors: Float32s = (z.transpose(0, 2, 1) @ B)[:, 0].astype(np.float32, copy=False)
+    return factors, is_exact
 
 
 def influence(

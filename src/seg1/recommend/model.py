@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,13 @@ from seg1 import persist
 from seg1._checks import read_only
 from seg1._types import Float32s, Float64s, Id, Int32s
 from seg1.errors import DamagedError, UnknownIdError
-from seg1.interactions import InteractionMatrixBuilder, Interactions
+from seg1.interactions import Interactions
 from seg1.recommend.foldin import Penalty, fold_in, fold_in_alike, influence
 from seg1.recommend.history import checked_histories, checked_history
 from seg1.recommend.itemset import Candidates
 from seg1.recommend.pruning import ByNorm, norms_of, top_by_norm
 from seg1.recommend.result import Why
+from seg1.recommend.saved import check_factors, check_finite, from_saved, gram_diagonal_of, to_saved
 from seg1.recommend.serving import Past, Ranked, Served
 
 if TYPE_CHECKING:
@@ -220,10 +221,7 @@ class ALSModel(Served):
         ...     seg1.ALSModel.load(folder)
         ALSModel(2 customers, 2 items, 2 factors)
         """
-        arrays, meta = self.interactions.to_saved()
-        arrays["customer_factors"] = self.customer_factors
-        arrays["item_factors"] = self.item_factors
-        meta |= {"config": asdict(self.config)}
+        arrays, meta = to_saved(self)
         persist.save(path, kind="als", arrays=arrays, meta=meta)
 
     @classmethod
@@ -235,7 +233,8 @@ class ALSModel(Served):
         path
             The folder.
         verify
-            Hash every array before use; False for a second worker on the same machine.
+            Hash every array and look at every number before use; False for a second worker on the
+            same machine, which then reads nothing that it does not use.
 
         Raises
         ------
@@ -244,23 +243,9 @@ class ALSModel(Served):
         """
         saved = persist.load(path, kind="als", verify=verify)
         try:
-            return cls._from_saved(saved.arrays, saved.meta)
+            return cls(**from_saved(saved, verify=verify))
         except (KeyError, TypeError, ValueError) as error:
             raise DamagedError("the folder's parts do not make up a model") from error
-
-    @classmethod
-    def _from_saved(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> "ALSModel":
-        from seg1.recommend.als import ALS  # noqa: PLC0415  # als imports this module
-
-        interactions = Interactions.from_saved(
-            arrays, meta, builder=InteractionMatrixBuilder(**meta["builder"])
-        )
-        return cls.of(
-            arrays["customer_factors"],
-            arrays["item_factors"],
-            interactions=interactions,
-            config=ALS(**meta["config"]),
-        )
 
     @classmethod
     def of(
@@ -278,21 +263,14 @@ class ALSModel(Served):
         DamagedError
             Where shapes do not fit, or a factor is not finite.
         """
-        n_customers, n_items = interactions.shape
-        shapes = (customer_factors.shape, item_factors.shape)
-        is_float32 = customer_factors.dtype == item_factors.dtype == np.float32
-        if shapes != ((n_customers, config.factors), (n_items, config.factors)) or not is_float32:
-            raise DamagedError("the factors do not fit the interactions")
-        squares = np.einsum("if,if->f", item_factors, item_factors, dtype=np.float64)
-        norms = norms_of(item_factors)
-        if not (np.isfinite(norms).all() and np.isfinite(customer_factors).all()):
-            raise DamagedError("a factor is not finite")
+        check_factors(customer_factors, item_factors, shape=interactions.shape, config=config)
+        check_finite(customer_factors, item_factors)
         return cls(
             customer_factors=read_only(customer_factors),
             item_factors=read_only(item_factors),
-            gram_diagonal=read_only(squares),
-            by_norm=ByNorm.of(item_factors, norms),
-            penalty=config.penalty(n_other=n_items),
+            gram_diagonal=read_only(gram_diagonal_of(item_factors)),
+            by_norm=ByNorm.of(item_factors, norms_of(item_factors)),
+            penalty=config.penalty(n_other=interactions.shape[1]),
             interactions=interactions,
             config=config,
         )
