@@ -5,7 +5,7 @@ from seg1.recommend.als import ALS
 from seg1.recommend.habits import BuyAgain, BuyAgainModel, Popularity, PopularityModel
 from seg1.recommend.itemset import ItemSet
 from seg1.recommend.model import ALSModel
-from seg1.recommend.result import Ranking, Rankings, Why
+from seg1.recommend.result import Explanation, Neighbours, Ranking, Rankings, Why
 from seg1.recommend.serving import Recommender
 
 __all__ = [
@@ -13,7 +13,9 @@ __all__ = [
     "ALSModel",
     "BuyAgain",
     "BuyAgainModel",
+    "Explanation",
     "ItemSet",
+    "Neighbours",
     "Popularity",
     "PopularityModel",
     "Ranking",

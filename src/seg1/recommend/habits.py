@@ -8,7 +8,7 @@ import numpy as np
 from seg1._checks import check_int, read_only
 from seg1._types import Float64s, Id
 from seg1.interactions import Interactions
-from seg1.recommend.itemset import Candidates, candidates_of
+from seg1.recommend.itemset import Candidates
 from seg1.recommend.result import Ranking, Why
 from seg1.recommend.serving import Past, Ranked, Served, several
 from seg1.recommend.topk import top_by_score
@@ -65,11 +65,8 @@ class PopularityModel(Served):
         allow, deny
             Only these items, and none of those.
         """
-        candidates = candidates_of(
-            self.items,
-            n_items=len(self.n_customers),
-            allow=None if allow is None else several(allow, name="allow"),
-            deny=several(deny, name="deny"),
+        candidates = self._candidates(
+            None if allow is None else several(allow, name="allow"), several(deny, name="deny")
         )
         ranked = self._rank_alike(check_int(n, name="n", low=1), candidates)
         items = tuple(self.items.decode(ranked.item_index))

@@ -1,33 +1,35 @@
 """`ALSModel`: what a fit has learned, and how it answers. Serves without implicit."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seg1 import persist
-from seg1._checks import read_only
-from seg1._types import Float32s, Float64s, Id, Int32s
+from seg1._checks import check_int, read_only, to_us
+from seg1._types import At, Float32s, Float64s, Id, Int32s
+from seg1.consent import ConsentDoor, Customers
+from seg1.consent.policy import check_consent
 from seg1.errors import DamagedError, UnknownIdError
 from seg1.interactions import Interactions
 from seg1.recommend.foldin import Penalty, fold_in, fold_in_alike, influence
 from seg1.recommend.history import checked_histories, checked_history
 from seg1.recommend.itemset import Candidates
 from seg1.recommend.pruning import ByNorm, norms_of, top_by_norm
-from seg1.recommend.result import Why
+from seg1.recommend.reasons import adding_up, why_similar
+from seg1.recommend.result import Explanation, Neighbours, Ranking, Why
 from seg1.recommend.saved import check_factors, check_finite, from_saved, gram_diagonal_of, to_saved
-from seg1.recommend.serving import Past, Ranked, Served
+from seg1.recommend.serving import Past, Ranked, Served, check_is_mapping, several
+from seg1.recommend.similar import top_by_cosine
+from seg1.recommend.topk import exact_scores
 
 if TYPE_CHECKING:
     from seg1.recommend.als import ALS
 
 __all__ = ["ALSModel"]
-
-_N_REASONS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -173,32 +175,158 @@ class ALSModel(Served):
         return self.by_norm
 
     def _rank(self, past: Past, *, n: int, candidates: Candidates) -> Ranked:
-        if past.given is None:
-            factor = self.customer_factors[past.customer_index].astype(np.float64)
-        else:
-            factor = self._fold_in(*past.given)
         rows, closed = candidates.on(self.by_norm)
-        best, scores = top_by_norm(rows, factor, n=n, closed=closed)
+        best, scores = top_by_norm(rows, self._factor(past), n=n, closed=closed)
         return Ranked(best, scores, lambda: self._explain(past, best))
 
     def _explain(self, past: Past, best: Int32s) -> tuple[Why, ...]:
         """Name, for each item, the events of the history that speak for it most."""
-        own, weights = past.events()
         if not len(best):
             return ()
-        parts = influence(
+        own, _ = past.events()
+        parts = self._parts(past, best)
+        return why_similar(parts, best=best, own=own, own_ids=self.items.decode(own))
+
+    def _parts(self, past: Past, item_index: Int32s) -> Float64s:
+        """Split scores into what each event adds, shape (n_items, n_events)."""
+        own, weights = past.events()
+        return influence(
             self.item_factors[own],
             self.config.confidence_of(weights),
-            self.item_factors[best],
+            self.item_factors[item_index],
             gram_diagonal=self.gram_diagonal,
             penalty=self.penalty.at(len(own)),
         )
-        parts[best[:, None] == own[None, :]] = 0.0  # an item is no reason for itself
-        strongest = np.argsort(-parts, axis=1, kind="stable")[:, :_N_REASONS]
-        return tuple(
-            _similar(row, order, own=self.items.decode(own[order]))
-            for row, order in zip(parts, strongest, strict=True)
+
+    def _factor(self, past: Past) -> Float64s:
+        if past.given is None:
+            wide: Float64s = self.customer_factors[past.customer_index].astype(np.float64)
+            return wide
+        return self._fold_in(*past.given)
+
+    def explain(
+        self,
+        customer: Id,
+        item: Id,
+        *,
+        consent: ConsentDoor,
+        at: At,
+        history: Mapping[Id, float] | None = None,
+    ) -> Explanation:
+        """Tell what each event of a customer's past adds to the score of an item.
+
+        Parameters
+        ----------
+        customer, item
+            Whose score, and of what.
+        consent, at, history
+            As for `recommend`.
+
+        Returns
+        -------
+        Explanation
+            Its parts add up to the score.
+
+        Raises
+        ------
+        UnknownIdError
+            Where the model does not know the item.
+        """
+        check_is_mapping(history)
+        code = self._known_item(item)
+        refusal = self._refusal(customer, check_consent(consent), at_us=to_us(at))
+        past = None if refusal else self._past(customer, history)
+        if past is None:
+            return Explanation.without(item, reason=refusal or "no history")
+        score = float(exact_scores(self.item_factors[[code]], self._factor(past))[0])
+        parts = adding_up(self._parts(past, np.array([code], dtype=np.int32))[0], score)
+        order = np.argsort(-parts, kind="stable")
+        return Explanation(
+            item=item, score=score, items=tuple(self.items.decode(past.events()[0][order])),
+            parts=parts[order], personalised=True, reason="personalised",
+        )  # fmt: skip
+
+    def similar_items(
+        self,
+        item: Id,
+        *,
+        n: int = 10,
+        allow: Iterable[Id] | None = None,
+        deny: Iterable[Id] = (),
+    ) -> Ranking:
+        """Rank the items most alike one item, by the cosine of their factors.
+
+        It says nothing of any one customer, so that no consent is asked.
+
+        Parameters
+        ----------
+        item
+            The item; it is not among the answer.
+        n, allow, deny
+            As for `recommend`.
+
+        Raises
+        ------
+        UnknownIdError
+            Where the model does not know the item.
+        """
+        check_int(n, name="n", low=1)
+        candidates = self._candidates(
+            None if allow is None else several(allow, name="allow"), several(deny, name="deny")
         )
+        code = self._known_item(item)
+        allowed = candidates.allowed()
+        allowed[code] = False
+        factor = self.item_factors[code].astype(np.float64)
+        best, cosines = top_by_cosine(self.item_factors, factor, n=n, allowed=allowed)
+        return Ranking(
+            items=tuple(self.items.decode(best)), scores=cosines, personalised=False,
+            reason="anyone", withheld=candidates.withheld,
+        )  # fmt: skip
+
+    def similar_customers(
+        self, customer: Id, *, n: int = 10, consent: ConsentDoor, at: At
+    ) -> Neighbours:
+        """Rank the customers most alike one customer, by the cosine of their factors.
+
+        Everybody is asked first: who does not permit it is neither compared nor listed. So it takes
+        time that grows with the customers.
+
+        Parameters
+        ----------
+        customer
+            The customer; not among the answer.
+        n
+            How many at most, >= 1.
+        consent
+            Asked for the stage candidates, of the customer and of all others.
+        at
+            The moment as of which consent is asked.
+        """
+        check_int(n, name="n", low=1)
+        at_us = to_us(at)
+        refusal = self._refusal(customer, check_consent(consent), at_us=at_us)
+        past = None if refusal else self._past(customer, None)
+        if past is None:
+            return Neighbours.without(reason=refusal or "no history")
+        known = self.interactions.customers
+        everybody = Customers(known, np.arange(len(self.customer_factors), dtype=np.int32))
+        allowed = consent.check(everybody, stage="candidates", at_us=at_us).allowed.copy()
+        n_refused = int(len(allowed) - np.count_nonzero(allowed))
+        allowed[past.customer_index] = False
+        best, cosines = top_by_cosine(
+            self.customer_factors, self._factor(past), n=n, allowed=allowed
+        )
+        return Neighbours(
+            customers=tuple(known.decode(best)), similarities=cosines, personalised=True,
+            reason="personalised", n_refused=n_refused,
+        )  # fmt: skip
+
+    def _known_item(self, item: Id) -> int:
+        code = self.items.find(item)
+        if not 0 <= code < len(self.item_factors):
+            raise UnknownIdError("the model does not know the item")
+        return code
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model into a folder, replacing what it held in one step.
@@ -274,11 +402,3 @@ class ALSModel(Served):
             interactions=interactions,
             config=config,
         )
-
-
-def _similar(parts: Float64s, order: NDArray[np.intp], *, own: list[Id]) -> Why:
-    speaking = parts[order]
-    items = tuple(item for item, part in zip(own, speaking, strict=True) if part > 0)
-    total = float(parts.sum())
-    share = float(speaking[speaking > 0].sum()) / total if total > 0 else 0.0
-    return Why("similar", items, share)

@@ -16,9 +16,9 @@ from seg1._checks import read_only
 from seg1._types import Bools, Float32s, Float64s, Int32s
 from seg1.recommend.topk import exact_scores
 
-__all__ = ["ByNorm", "Closed", "norms_of", "top_by_norm"]
+__all__ = ["FLOAT32_UNIT", "ByNorm", "Closed", "norms_of", "top_by_norm"]
 
-_FLOAT32_UNIT = 2.0**-24
+FLOAT32_UNIT = 2.0**-24
 _FLOAT32_TINY = 2.0**-124  # more than is lost where a processor flushes small numbers to 0
 _FLOAT32_SAFE = 1e37  # up to this no sum can overflow
 _FLOAT64_SAFE = (1e-100, 1e100)  # times a float32, neither 0 nor infinity
@@ -188,7 +188,7 @@ class _Rough(NamedTuple):
         # |rough - exact| <= margin: Higham (2002), Accuracy ..., sec. 3.1. Four roundings are added
         # (of the direction, of the comparison, and two to spare), and what may underflow.
         n = len(factor)
-        margin = 1.01 * (n + 4) * _FLOAT32_UNIT * longest + n * _FLOAT32_TINY
+        margin = 1.01 * (n + 4) * FLOAT32_UNIT * longest + n * _FLOAT32_TINY
         return cls(direction.astype(np.float32), length, margin)
 
     def least(self, scores: Float32s, n: int) -> float:

@@ -18,7 +18,7 @@ from seg1.recommend.itemset import Candidates, ItemSet, candidates_of
 from seg1.recommend.pruning import ByNorm
 from seg1.recommend.result import Ranking, Rankings, Why
 
-__all__ = ["AnyoneRanker", "Past", "Ranked", "Recommender", "Served", "several"]
+__all__ = ["AnyoneRanker", "Past", "Ranked", "Recommender", "Served", "check_is_mapping", "several"]
 
 
 class Ranked(NamedTuple):
@@ -193,8 +193,8 @@ class Served:
             Where the fallback gives an item that is not allowed, or too many.
         """
         request = _request(n, exclude_seen, consent, at, allow, deny, fallback, history)
-        refusal = self._refusal(customer, request)
-        candidates = self._candidates(request)
+        refusal = self._refusal(customer, request.consent, at_us=request.at_us)
+        candidates = self._candidates(request.allow, request.deny)
         anyone = Anyone(request, fallback)
         return self._answer(customer, request, candidates, anyone=anyone, refusal=refusal)
 
@@ -220,7 +220,7 @@ class Served:
         who = _customers(list(customers))
         self._check_kind(who.vocabulary.kind)
         verdicts = request.consent.check(who, stage="candidates", at_us=request.at_us)
-        candidates = self._candidates(request)
+        candidates = self._candidates(request.allow, request.deny)
         anyone = Anyone(request, fallback)
         rankings, ids = [], who.ids()
         for position, customer in enumerate(ids):
@@ -231,15 +231,13 @@ class Served:
             )
         return Rankings.of(ids, rankings, n=request.n, items=self.items)
 
-    def _refusal(self, customer: Id, request: Request) -> str:
+    def _refusal(self, customer: Id, consent: ConsentDoor, *, at_us: int) -> str:
         """Ask consent for one customer; give why it does not permit, or nothing."""
         who = as_id(customer)
         self._check_kind("str" if type(who) is str else "int")
-        if type(request.consent) is ConsentNotNeeded:
+        if type(consent) is ConsentNotNeeded:
             return ""
-        verdict = request.consent.check(
-            Customers.of(who), stage="candidates", at_us=request.at_us
-        ).one(0)
+        verdict = consent.check(Customers.of(who), stage="candidates", at_us=at_us).one(0)
         return "" if verdict.allowed else f"consent: {verdict.reason.words}"
 
     def _check_kind(self, asked: str | None) -> None:
@@ -251,13 +249,9 @@ class Served:
                 f"convert them, for example with {kind}(id)"
             )
 
-    def _candidates(self, request: Request) -> Candidates:
-        return candidates_of(
-            self.items,
-            n_items=self.interactions.shape[1],
-            allow=request.allow,
-            deny=request.deny,
-        )
+    def _candidates(self, allow: Collection[Id] | None, deny: Collection[Id]) -> Candidates:
+        n_items = self.interactions.shape[1]
+        return candidates_of(self.items, n_items=n_items, allow=allow, deny=deny)
 
     def _answer(
         self,
@@ -313,8 +307,7 @@ def _request(  # noqa: PLR0917  # one call, with the names of the public argumen
             f"fallback must be a fitted Popularity, got {type(fallback).__name__}; write "
             "Popularity().fit(interactions)"
         )
-    if history is not None and not isinstance(history, Mapping):
-        raise InvalidTypeError(f"history must map items to weights, got {type(history).__name__}")
+    check_is_mapping(history)
     return Request(
         n,
         exclude_seen,
@@ -324,6 +317,12 @@ def _request(  # noqa: PLR0917  # one call, with the names of the public argumen
         several(deny, name="deny"),
         history,
     )
+
+
+def check_is_mapping(history: object) -> None:
+    """Refuse a history of another form, without reading it."""
+    if history is not None and not isinstance(history, Mapping):
+        raise InvalidTypeError(f"history must map items to weights, got {type(history).__name__}")
 
 
 def several(ids: Iterable[Id], *, name: str) -> Collection[Id]:
