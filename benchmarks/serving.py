@@ -75,7 +75,7 @@ class Peer:
         peer = AlternatingLeastSquares(factors=ours.n_factors, num_threads=1)
         peer.user_factors = ours.customer_factors.copy()
         peer.item_factors = ours.item_factors.copy()
-        matrix = csr_matrix(ours.interactions.weights, dtype=np.float32)
+        matrix = csr_matrix(ours.interactions.weights, dtype=np.float32, copy=True)
         matrix.data = CONFIG.confidence_of(matrix.data).astype(np.float32)
         return cls(peer, matrix)
 

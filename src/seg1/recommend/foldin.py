@@ -97,9 +97,9 @@ def fold_in(
             return narrow
     Y_S = item_factors.astype(np.float64)
     if _is_small(confidence, n_factors=len(d)):
-        B, inner = _small_system(Y_S, confidence, d)
+        B, inner, inverse = _small_system(Y_S, confidence, d)
         # Woodbury and push-through: A^-1 Y_S' c = B' inner^-1 (c / (c - 1)); nothing cancels.
-        factors: Float64s = _positive_solve(inner, confidence / (confidence - 1.0)) @ B
+        factors: Float64s = _positive_solve(inner, 1.0 + inverse) @ B
         return factors
     # (n_events,) @ (n_events, n_factors) -> (n_factors,)
     return _positive_solve(_whole_system(Y_S, confidence, d), confidence @ Y_S)
@@ -190,10 +190,10 @@ def influence(
     targets = target_factors.astype(np.float64)
     d = gram_diagonal + penalty
     if _is_small(confidence, n_factors=len(d)):
-        B, inner = _small_system(Y_S, confidence, d)
+        B, inner, inverse = _small_system(Y_S, confidence, d)
         # (n_events, n_targets): Y_S A^-1 y_i (c - 1), as in `fold_in`
         parts: Float64s = _positive_solve(inner, B @ targets.T)
-        return parts.T * (confidence / (confidence - 1.0))
+        return parts.T * (1.0 + inverse)
     # (n_factors, n_targets): A^-1 y_i for each target, A being symmetric
     solved: Float64s = _positive_solve(_whole_system(Y_S, confidence, d), targets.T)
     return (solved.T @ Y_S.T) * confidence
@@ -215,12 +215,12 @@ def _narrow_solve(Y_S: Float32s, c: Float64s, d: Float64s) -> Float64s | None:
 
     Z = Y_S * np.sqrt(c - 1.0).astype(np.float32)[:, None]
     A = Z.T @ Z
-    diagonal = A.flat[:: len(d) + 1]
+    diagonal = A.ravel()[:: len(d) + 1]
     # Scaled by d, which changes no rounding, A is I + something; then the scale is undone.
     condition = (1.0 + float((diagonal / d).sum())) * math.sqrt(d.max() / d.min())
     if not condition <= _NARROW_CONDITION:
         return None
-    A.flat[:: len(d) + 1] = diagonal + d
+    diagonal += d
     _, x, failed = lapack.sposv(A.T, c.astype(np.float32) @ Y_S, overwrite_a=True, overwrite_b=True)
     if failed:
         return None
@@ -228,12 +228,13 @@ def _narrow_solve(Y_S: Float32s, c: Float64s, d: Float64s) -> Float64s | None:
     return factors
 
 
-def _small_system(Y_S: Float64s, c: Float64s, d: Float64s) -> tuple[Float64s, Float64s]:
-    """Give B = Y_S diag(1/d) and ``diag(1 / (c - 1)) + B Y_S'``, of n_events rows."""
-    B = Y_S / d
+def _small_system(Y_S: Float64s, c: Float64s, d: Float64s) -> tuple[Float64s, Float64s, Float64s]:
+    """Give B = Y_S diag(1/d), ``diag(1 / (c - 1)) + B Y_S'`` of n_events rows, and 1 / (c - 1)."""
+    B = Y_S * (1.0 / d)
     inner = B @ Y_S.T
-    inner.flat[:: len(c) + 1] += 1.0 / (c - 1.0)
-    return B, inner
+    inverse = 1.0 / (c - 1.0)
+    inner.ravel()[:: len(c) + 1] += inverse
+    return B, inner, inverse
 
 
 def _whole_system(Y_S: Float64s, c: Float64s, d: Float64s) -> Float64s:
@@ -243,7 +244,7 @@ def _whole_system(Y_S: Float64s, c: Float64s, d: Float64s) -> Float64s:
         A = Z.T @ Z  # of one matrix with itself: half the work
     else:
         A = (Y_S.T * (c - 1.0)) @ Y_S
-    A.flat[:: len(d) + 1] += d
+    A.ravel()[:: len(d) + 1] += d
     return A
 
 

@@ -13,6 +13,8 @@ from seg1.events import Vocabulary
 
 __all__ = ["Histories", "checked_histories", "checked_history"]
 
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+
 
 def checked_history(
     history: Mapping[Id, float], *, items: Vocabulary, n_items: int
@@ -31,9 +33,11 @@ def checked_history(
     weights = _checked_weights(list(history.values()))
     codes = items.encode(history, unknown="ignore")
     order = codes.argsort()
-    first, last = codes[order].searchsorted((0, n_items))  # unknown ones, and added since the fit
-    order = order[first:last]
-    return codes[order], weights[order]
+    codes, weights = codes[order], weights[order]
+    if len(codes) and not 0 <= codes[0] <= codes[-1] < n_items:
+        first, last = codes.searchsorted((0, n_items))  # unknown, and added since the fit
+        return codes[first:last], weights[first:last]
+    return codes, weights
 
 
 class Histories(NamedTuple):
@@ -89,10 +93,9 @@ def checked_histories(
 
 def _checked_weights(values: list[float]) -> Float32s:
     given = np.array(values)
-    if given.dtype.kind in "fiu":
-        with np.errstate(over="ignore"):
-            weights: Float32s = given.astype(np.float32)
-        if not len(weights) or (weights.min() > 0 and weights.max() < np.inf):  # NaN: neither
+    if given.dtype.kind in "fiu" and given.max(initial=0.0) <= _FLOAT32_MAX:  # NaN is not
+        weights: Float32s = given.astype(np.float32)
+        if weights.min(initial=1.0) > 0:
             return weights
     raise InvalidArgumentError(
         "every weight of a history must be a number > 0 that float32 can hold; "
