@@ -144,10 +144,8 @@ class ALSModel(Served):
 
         Raises
         ------
-        InvalidArgumentError
-            For a weight that is not a number > 0, or that float32 cannot hold.
-        UnknownIdError
-            Where the model knows none of the items of a history.
+        InvalidArgumentError, UnknownIdError
+            As for `fold_in`, where that is so for any of them.
         """
         given = checked_histories(histories, items=self.items, n_items=len(self.item_factors))
         confidence = self.config.confidence_of(given.weights)
@@ -298,10 +296,8 @@ class ALSModel(Served):
             The customer; not among the answer.
         n
             How many at most, >= 1.
-        consent
-            Asked for the stage candidates, of the customer and of all others.
-        at
-            The moment as of which consent is asked.
+        consent, at
+            Asked for the stage candidates, as of `at`, of the customer and of all others.
         """
         check_int(n, name="n", low=1)
         at_us = to_us(at)
