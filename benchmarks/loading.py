@@ -11,14 +11,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
 
 import seg1
-from seg1.events import Vocabulary
-from seg1.interactions import Interactions, Provenance
 
 N_FACTORS = 64
 N_ITEMS = 41_000
@@ -48,33 +44,18 @@ print(json.dumps([took * 1e3, loaded, loaded - before, private_mb()]))
 def save_model(folder: Path, *, n_customers: int, n_items: int) -> None:
     """Save a made-up model: random factors, int customers, and items with string ids."""
     rng = np.random.default_rng(1)
-    items = np.sort(rng.integers(0, n_items, (n_customers, 3)), axis=1)
-    items += np.arange(3)  # each item of a customer once
-    items[:, 0] = np.where(np.arange(n_customers) < n_items, np.arange(n_customers), items[:, 0])
-    indices = np.sort(items % n_items, axis=1).astype(np.int32).ravel()
-    indptr = np.arange(0, 3 * n_customers + 1, 3, dtype=np.int32)
-    weights: Any = csr_array(
-        (np.ones(len(indices), np.float32), indices, indptr), shape=(n_customers, n_items)
+    ids = np.array([f"item-{i}" for i in range(n_items)], dtype=object)
+    table = {
+        "customer": np.repeat(np.arange(n_customers), 3),
+        "item": ids[rng.integers(0, n_items, 3 * n_customers)],
+        "time": np.zeros(3 * n_customers, dtype=np.int64),
+    }
+    interactions = seg1.InteractionMatrixBuilder().build(
+        seg1.Events.from_table(table), consent=seg1.ConsentNotNeeded("made up"), at=0
     )
-    interactions = Interactions(
-        weights=weights,
-        customers=Vocabulary(range(n_customers)),
-        items=Vocabulary(f"item-{i}" for i in range(n_items)),
-        builder=seg1.InteractionMatrixBuilder(),
-        provenance=Provenance(
-            purposes=("made up",),
-            consent_epoch=0,
-            at_us=0,
-            n_events=len(indices),
-            n_customers=n_customers,
-        ),
-    )
-    seg1.ALSModel.of(
-        rng.standard_normal((n_customers, N_FACTORS), dtype=np.float32),
-        rng.standard_normal((n_items, N_FACTORS), dtype=np.float32),
-        interactions=interactions,
-        config=seg1.ALS(factors=N_FACTORS),
-    ).save(folder)
+    factors = [rng.standard_normal((n, N_FACTORS), dtype=np.float32) for n in interactions.shape]
+    config = seg1.ALS(factors=N_FACTORS)
+    seg1.ALSModel.of(*factors, interactions=interactions, config=config).save(folder)
 
 
 def _loaded(small: Path, large: Path, *, how: str) -> list[float]:
