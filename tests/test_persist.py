@@ -313,8 +313,9 @@ def entry(body: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda b: b.update(format_version=2), r"format version 2; this seg1 reads 1: use the"),
-        (lambda b: b.update(format_version=2, new="field"), "format version 2"),
+        (lambda b: b.update(format_version=3), r"format version 3; this seg1 reads 1 to 2: use"),
+        (lambda b: b.update(format_version=0), r"format version 0; this seg1 reads 1 to 2: use"),
+        (lambda b: b.update(format_version=3, new="field"), "format version 3"),
         (lambda b: b.update(format_version=True), "does not have its form"),
         (lambda b: b.update(format="other"), "does not have its form"),
         (lambda b: b.update(kind="als"), "the folder holds 'als', not 'note'"),

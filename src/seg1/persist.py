@@ -27,7 +27,8 @@ from seg1.errors import DamagedError, InvalidArgumentError
 
 __all__ = ["FORMAT_VERSION", "Saved", "load", "save"]
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2  # what is written
+_READABLE: Final = (1, 2)  # 1: models without what a load can work out again
 _MANIFEST = "manifest.json"
 _MAX_MANIFEST_BYTES = 16 * 2**20
 _ARRAY_FILE = re.compile(r"[a-z0-9_]{1,64}-[0-9a-f]{16}\.npy")
@@ -65,10 +66,13 @@ class Saved:
         Read-only arrays by name, mapped from disk.
     meta
         The JSON that was saved beside them.
+    format_version
+        Of the seg1 that saved it, in `FORMAT_VERSION`.
     """
 
     arrays: Mapping[str, NDArray[Any]]  # Any: each array has a dtype of its own
     meta: Mapping[str, Any]
+    format_version: int = FORMAT_VERSION
 
 
 def save(
@@ -160,7 +164,7 @@ def load(path: str | PathLike[str], *, kind: str, verify: bool = True) -> Saved:
                 raise
             manifest = newer  # saved over while we read: the files of the former one are gone
         else:
-            return Saved(arrays, manifest.meta)
+            return Saved(arrays, manifest.meta, manifest.format_version)
 
 
 class _Hashing:
@@ -285,9 +289,9 @@ def _read_manifest(folder: Path) -> _Manifest:
 def _check_version(body: object) -> None:
     """Tell a format of another version from one that is damaged: its form may be another."""
     version = body.get("format_version") if isinstance(body, dict) else None
-    if type(version) is int and version != FORMAT_VERSION:
+    if type(version) is int and version not in _READABLE:
         raise DamagedError(
-            f"{_MANIFEST} has format version {version}; this seg1 reads {FORMAT_VERSION}: "
+            f"{_MANIFEST} has format version {version}; this seg1 reads 1 to {FORMAT_VERSION}: "
             "use the seg1 that wrote it, or fit again"
         )
 

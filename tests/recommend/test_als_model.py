@@ -63,6 +63,38 @@ def test_a_fold_in_depends_on_no_order_and_passes_over_unknown_items(
     assert np.array_equal(MODEL.fold_in(backwards), factors)
 
 
+@pytest.mark.parametrize("confidence", ["linear", "raw"])
+def test_many_histories_fold_in_to_what_each_gives(confidence: Any) -> None:  # noqa: ANN401
+    model = ALS(factors=16, confidence=confidence, regularization=0.02).fit(LONG)
+    ids = LONG.items.ids
+    rng = np.random.default_rng(3)
+    histories = [
+        {ids[i]: float(rng.uniform(0.1, 5.0)) for i in rng.choice(150, n, replace=False)}
+        | {f"unheard of {n}": 2.0}
+        for n in rng.integers(1, 150, 60).tolist()
+    ]
+
+    factors = model.fold_in_many(histories)
+
+    assert factors.shape == (60, 16)
+    for row, history in enumerate(histories):
+        alone = model.fold_in(history)
+        assert np.linalg.norm(factors[row] - alone) <= 3e-5 * np.linalg.norm(alone)
+
+
+def test_of_no_histories_there_are_no_factors() -> None:
+    assert MODEL.fold_in_many([]).shape == (0, 8)
+
+
+def test_one_history_of_many_that_holds_nothing_known_is_told_by_its_position() -> None:
+    good: Any = {"item-1": 1.0}
+
+    with pytest.raises(UnknownIdError, match=r"2 of 4 histories hold no item .* position 1"):
+        MODEL.fold_in_many([good, {}, good, {"unheard of": 1.0}])
+    with pytest.raises(InvalidArgumentError, match="must be a number > 0"):
+        MODEL.fold_in_many([good, {"item-2": -1.0}])
+
+
 @pytest.mark.parametrize(
     "weight", [0, -1.0, float("nan"), float("inf"), 1e39, 1e-60, True, "7.25", None, 2**80]
 )

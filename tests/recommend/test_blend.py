@@ -213,3 +213,25 @@ def test_a_denied_customer_gets_nothing_personal_from_a_blend() -> None:
         == MEMBERS[1].recommend(3, n=5, exclude_seen=False, consent=anyone, at=0).items
     )
     assert not ranking.personalised
+
+
+def test_a_given_history_is_given_to_each_member_in_its_own_codes() -> None:
+    weights = (1.0, 0.2, 0.5)
+    model = Blend(weights=weights).fit(MEMBERS)
+    history: dict[Id, float] = {"item-9": 2.0, "item-2": 1.0, "item-30": 3.0, "unheard of": 1.0}
+
+    ranking = model.recommend(
+        10**6, n=100, exclude_seen=False, consent=ANYONE, at=0, history=history
+    )
+
+    wanted: dict[Id, float] = {}
+    for member, weight, scale in zip(MEMBERS, weights, model.scales, strict=True):
+        own = member.recommend(
+            10**6, n=100, exclude_seen=False, consent=ANYONE, at=0, history=history
+        )
+        for item, score in zip(own.items, own.scores.tolist(), strict=True):
+            wanted[item] = wanted.get(item, 0.0) + weight * score / scale
+    assert ranking.scores == pytest.approx(
+        [wanted.get(item, 0.0) for item in ranking.items], rel=1e-4, abs=1e-6
+    )
+    assert len(ranking.reasons) == len(ranking)

@@ -1,5 +1,7 @@
 """`FallbackChain`: the first who knows the customer answers; nobody else is asked."""
 
+from typing import Any
+
 import pytest
 import small_shop
 from small_shop import ANYONE, NOBODY, permitting
@@ -122,3 +124,29 @@ def test_a_chain_of_what_does_not_rank_is_refused() -> None:
         FallbackChain([FIRST], anyone=FIRST)  # type: ignore[arg-type]  # that is the test
     with pytest.raises(InvalidArgumentError, match="ids of different kinds"):
         FallbackChain([FIRST, text])
+
+
+def test_a_compiled_set_of_one_recommender_is_heeded_by_all() -> None:
+    few = FIRST.item_set(["item-1", "item-2", "item-3"])
+
+    for customer in (KNOWN, NEW, STRANGER):
+        allowed = CHAIN.recommend(customer, exclude_seen=False, consent=ANYONE, at=0, allow=few)
+        denied = CHAIN.recommend(customer, n=99, exclude_seen=False, consent=ANYONE, at=0, deny=few)
+        assert set(allowed.items) <= set(few)
+        assert set(denied.items).isdisjoint(few)
+
+
+def test_a_given_history_is_answered_by_the_first_that_knows_an_item_of_it() -> None:
+    only_second = next(item for item in GROWN.items.ids if item not in SHOP.items)
+
+    cases: list[tuple[dict[Id, float], Any]] = [
+        ({"item-1": 1.0}, FIRST),
+        ({only_second: 1.0}, SECOND),
+    ]
+    for history, answers in cases:
+        ranking = CHAIN.recommend(
+            STRANGER, exclude_seen=False, consent=ANYONE, at=0, history=history
+        )
+        own = answers.recommend(STRANGER, exclude_seen=False, consent=ANYONE, at=0, history=history)
+        assert ranking.items == own.items
+        assert ranking.reason == "personalised"

@@ -144,6 +144,25 @@ class AddsForUnseen(Wrapped):
         return replace(ranking, items=ranking.items[:-1], scores=ranking.scores[:-1])
 
 
+class ReadsAllowTwice(Wrapped):
+    def recommend(self, customer: Id, **options: Any) -> Ranking:  # noqa: ANN401
+        if options.get("allow") is not None:
+            list(options["allow"])
+        return super().recommend(customer, **options)
+
+
+class IgnoresHistory(Wrapped):
+    def recommend(self, customer: Id, **options: Any) -> Ranking:  # noqa: ANN401
+        return super().recommend(customer, **(options | {"history": None}))
+
+
+class TakesAHistoryForConsent(Wrapped):
+    def recommend(self, customer: Id, **options: Any) -> Ranking:  # noqa: ANN401
+        if options.get("history") is not None:
+            options["consent"] = ANYONE
+        return super().recommend(customer, **options)
+
+
 class NotARanking(Wrapped):
     def spoil(self, ranking: Ranking, options: dict[str, Any]) -> Any:  # noqa: ANN401, ARG002
         return list(ranking.items)
@@ -189,6 +208,9 @@ class NoRecommender:
         (Drifts, "different scores"),
         (BestIsAnother, "another item than the first of many"),
         (AddsForUnseen, "exclude_seen added an item"),
+        (ReadsAllowTwice, "can be read but once"),
+        (IgnoresHistory, "an item of the history that was given"),
+        (TakesAHistoryForConsent, "a history was given, and it ranked items"),
         (NotARanking, "recommend gave a list"),
         (ManyDiffer, "differs from recommend at position 0"),
         (ManyForget, "one ranking for each customer"),

@@ -1,6 +1,7 @@
 """Fold-in: both ways of solving, against a dense solve."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seg1._types import Float32s, Float64s
-from seg1.recommend.foldin import BUCKET_RATIO, Penalty, fold_in, influence
+from seg1.recommend import foldin
+from seg1.recommend.foldin import BUCKET_RATIO, Penalty, fold_in, fold_in_alike, influence
 
 
 def a_model(seed: int, *, n_items: int = 120, n_factors: int = 55) -> tuple[Float32s, Float64s]:
@@ -60,6 +62,68 @@ def test_a_fold_in_equals_a_dense_solve(
     assert residual <= 1e-9 * (np.abs(A).max() * np.abs(u).max() + np.abs(b).max())
     if confidences != "huge":
         assert np.allclose(u, np.linalg.solve(A, b), rtol=1e-8, atol=1e-10)
+
+
+def a_history(
+    seed: int, *, n_events: int, spread: float = 1.0, high: float = 50.0
+) -> tuple[Float32s, Float64s, Float64s]:
+    rng = np.random.default_rng(seed)
+    item_factors, s = a_model(seed, n_items=max(120, n_events))
+    item_factors = (item_factors * spread ** np.linspace(0, 1, len(s))).astype(np.float32)
+    wide = item_factors.astype(np.float64)
+    c = np.exp(rng.uniform(math.log(1.001), math.log(high), n_events))
+    Y_S = item_factors[rng.choice(len(item_factors), n_events, replace=False)]
+    return Y_S, c, np.einsum("if,if->f", wide, wide)
+
+
+@pytest.mark.parametrize("n_events", [128, 300, 1_000])
+@pytest.mark.parametrize("spread", [1.0, 1e-3, 1e-7])
+@pytest.mark.parametrize("high", [2.0, 1e5, 1e8])
+@pytest.mark.parametrize("penalty", [1e-6, 0.3, 30.0])
+def test_a_long_history_is_folded_in_within_a_hundred_thousandth(
+    n_events: int, spread: float, high: float, penalty: float
+) -> None:
+    Y_S, c, s = a_history(n_events, n_events=n_events, spread=spread, high=high)
+    A, b = dense(Y_S, c, s, penalty)
+    # Scaled, so that the reference itself is right where factors differ in size by 10^7.
+    r = 1.0 / np.sqrt(np.diag(A))
+    expected = r * np.linalg.solve(A * r * r[:, None], r * b)
+
+    u = fold_in(Y_S, c, gram_diagonal=s, penalty=penalty)
+
+    assert u.dtype == np.float64
+    assert np.linalg.norm(u - expected) <= 3e-5 * np.linalg.norm(expected)
+
+
+def test_float32_is_used_where_it_is_exact_enough_and_not_elsewhere() -> None:
+    tame = a_history(1, n_events=300, high=2.0)
+    wild = a_history(1, n_events=300, high=1e6)
+
+    answers = [foldin._narrow_solve(Y_S, c, s + 30.0) for Y_S, c, s in (tame, wild)]
+
+    assert answers[0] is not None
+    assert answers[1] is None
+
+
+@pytest.mark.parametrize("n_events", [1, 2, 11, 50, 51, 140])
+@pytest.mark.parametrize("low", [1.5, 1.0 + 1e-12, 0.2])
+@pytest.mark.parametrize("high", [20.0, 1e9])
+def test_many_of_one_length_are_folded_in_as_one_by_one(
+    n_events: int, low: float, high: float
+) -> None:
+    item_factors, s = a_model(4, n_items=200)
+    rng = np.random.default_rng(n_events)
+    Y = item_factors[rng.integers(0, 200, (9, n_events))]
+    c = np.exp(rng.uniform(math.log(low), math.log(high), (9, n_events)))
+    c[:3] = rng.uniform(1.5, 9.0, (3, n_events))
+    options: dict[str, Any] = {"gram_diagonal": s, "penalty": 0.7}
+
+    together = fold_in_alike(Y, c, **options)
+
+    assert together.dtype == np.float64
+    for row in range(9):
+        alone = fold_in(Y[row], c[row], **options)
+        assert np.linalg.norm(together[row] - alone) <= 3e-5 * np.linalg.norm(alone)
 
 
 def test_a_confidence_of_exactly_1_is_no_division_by_0() -> None:

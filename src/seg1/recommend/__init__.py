@@ -5,8 +5,9 @@ from seg1.recommend.als import ALS, Sweep
 from seg1.recommend.blend import Blend, BlendModel
 from seg1.recommend.chain import FallbackChain
 from seg1.recommend.habits import BuyAgain, BuyAgainModel, Popularity, PopularityModel
+from seg1.recommend.itemset import ItemSet
 from seg1.recommend.model import ALSModel
-from seg1.recommend.result import Ranking, Rankings, Why
+from seg1.recommend.result import Explanation, Neighbours, Ranking, Rankings, Why
 from seg1.recommend.serving import Recommender
 from seg1.recommend.tuning import Trial, Tuned, tune
 from seg1.recommend.validation import Validation
@@ -18,7 +19,10 @@ __all__ = [
     "BlendModel",
     "BuyAgain",
     "BuyAgainModel",
+    "Explanation",
     "FallbackChain",
+    "ItemSet",
+    "Neighbours",
     "Popularity",
     "PopularityModel",
     "Ranking",

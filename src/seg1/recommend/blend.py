@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from seg1._checks import check_at_least
-from seg1._types import Bools, Float64s, Int32s
+from seg1._types import Float64s, Int32s
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events import Vocabulary
 from seg1.interactions import Interactions
 from seg1.interactions.matrix import freeze
+from seg1.recommend.itemset import Candidates
 from seg1.recommend.result import Why
-from seg1.recommend.serving import Ranked, Served
+from seg1.recommend.serving import Past, Ranked, Served
 from seg1.recommend.topk import top_by_score
 from seg1.recommend.validation import Validation
 
@@ -29,7 +30,8 @@ class Blend:
     """Rank by a weighted sum of what several recommenders say.
 
     Each member's scores are divided by the mean of the best scores that it gives its customers, so
-    that weights of different members can be compared, and mean the same after a refit.
+    that weights of different members can be compared, and mean the same after a refit. A
+    `history=` passed with a request is given to each member as it is.
 
     Parameters
     ----------
@@ -129,41 +131,42 @@ class BlendModel(Served):
         )
         return f"BlendModel({told})"
 
-    def _score_all(self, customer_index: int) -> Float64s:
-        return np.array(self.weights) @ self._parts(customer_index)
+    def _score_all(self, past: Past) -> Float64s:
+        return np.array(self.weights) @ self._parts(past)
 
-    def _parts(self, customer_index: int) -> Float64s:
+    def _parts(self, past: Past) -> Float64s:
         """Give each member's scaled scores, shape (n_members, n_items); 0 where it has none."""
-        parts = np.zeros((len(self.members), len(self.items)))
+        parts = np.zeros((len(self.members), self.interactions.shape[1]))
         for row, (member, codes, scale) in enumerate(
             zip(self.members, self._codes, self.scales, strict=True)
         ):
-            own = int(codes.customers[customer_index])
-            if own >= 0:
+            own = codes.past_of(past, member)
+            if own is not None:
                 parts[row, codes.items] = member._score_all(own) / scale  # noqa: SLF001  # a sister's
         return parts
 
-    def _rank(self, customer_index: int, *, n: int, allowed: Bools) -> Ranked:
-        scores = self._score_all(customer_index)
-        best = top_by_score(scores, n=n, allowed=allowed)
-        return Ranked(best, scores[best], lambda: self._explain(customer_index, best))
+    def _rank(self, past: Past, *, n: int, candidates: Candidates) -> Ranked:
+        scores = self._score_all(past)
+        best = top_by_score(scores, n=n, allowed=candidates.allowed())
+        return Ranked(best, scores[best], lambda: self._explain(past, best))
 
-    def _explain(self, customer_index: int, best: Int32s) -> tuple[Why, ...]:
+    def _explain(self, past: Past, best: Int32s) -> tuple[Why, ...]:
         """Let, for each item, the member speak that adds most to its score."""
-        parts = self._parts(customer_index)[:, best] * np.array(self.weights)[:, None]
+        parts = self._parts(past)[:, best] * np.array(self.weights)[:, None]
         speaker = parts.argmax(axis=0)
         whys: dict[int, Why] = {}
         for row in np.unique(speaker).tolist():
             codes, member = self._codes[row], self.members[row]
-            own_of = _inverse(codes.items, len(self.items))
-            own = own_of[best[speaker == row]]
-            allowed = np.zeros(len(member.items), dtype=np.bool_)
-            allowed[own[own >= 0]] = True
-            ranked = member._rank(  # noqa: SLF001  # a sister's
-                int(codes.customers[customer_index]), n=len(best), allowed=allowed
-            )
-            told = zip(codes.items[ranked.item_index].tolist(), ranked.explain(), strict=True)
-            whys.update(told)
+            asked = codes.of_items[best[speaker == row]]
+            asked = asked[asked >= 0]
+            own = codes.past_of(past, member)
+            if own is not None and len(asked):
+                mask = np.ones(len(codes.items), dtype=np.bool_)
+                mask[asked] = False
+                candidates = Candidates(len(mask), None, mask, {})
+                ranked = member._rank(own, n=len(asked), candidates=candidates)  # noqa: SLF001  # a sister's
+                told = zip(codes.items[ranked.item_index].tolist(), ranked.explain(), strict=True)
+                whys.update(told)
         return tuple(whys.get(item, _NO_WORD) for item in best.tolist())
 
 
@@ -172,10 +175,22 @@ _NO_WORD = Why("similar", (), 0.0)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Codes:
-    """Where the rows and columns of the blend stand in a member."""
+    """Where the rows and columns of the blend stand in a member, and the reverse."""
 
     customers: Int32s  # (n_customers of the blend,), -1 where the member does not know them
     items: Int32s  # (n_items of the member,), codes in the blend
+    of_items: Int32s  # (n_items of the blend,), -1 where the member does not know them
+
+    def past_of(self, past: Past, member: Served) -> Past | None:
+        """Give a past as the member knows it; None where it knows nothing of it."""
+        if past.given is None:
+            row = int(self.customers[past.customer_index])
+            return None if row < 0 else Past(row, member.interactions)
+        codes, weights = self.of_items[past.given[0]], past.given[1]
+        is_known = codes >= 0
+        order = np.argsort(codes[is_known])
+        given = codes[is_known][order], weights[is_known][order]
+        return Past(-1, member.interactions, given) if len(order) else None
 
 
 def _joined(members: tuple[Served, ...]) -> BlendModel:
@@ -186,17 +201,18 @@ def _joined(members: tuple[Served, ...]) -> BlendModel:
         items.encode(member.items.ids, unknown="add")
     codes = tuple(
         _Codes(
-            member.interactions.customers.encode(customers.ids, unknown="ignore"),
-            items.encode(member.items.ids),
+            customers=member.interactions.customers.encode(customers.ids, unknown="ignore"),
+            items=items.encode(member.items.ids),
+            of_items=member.items.encode(items.ids, unknown="ignore"),
         )
         for member in members
     )
-    first = members[0].interactions
-    weights: Any = None  # scipy's sparse arrays lose their type when they are added
+    weights: Any = None  # scipy's sparse arrays lose their type when they are joined
     for member, of in zip(members, codes, strict=True):
         widened = _widened(member.interactions, of, len(customers), len(items))
         weights = widened if weights is None else weights.maximum(widened)
     weights.sort_indices()
+    first = members[0].interactions
     return BlendModel(
         members=members,
         weights=(1.0,) * len(members),
@@ -209,17 +225,12 @@ def _joined(members: tuple[Served, ...]) -> BlendModel:
 def _widened(own: Interactions, codes: _Codes, n_customers: int, n_items: int) -> Any:  # noqa: ANN401  # as above
     from scipy.sparse import coo_array  # noqa: PLC0415  # a fifth of a second, when first used
 
-    row_of = _inverse(codes.customers, own.shape[0], of_rows=True)
+    is_known = codes.customers >= 0
+    row_of = np.empty(own.shape[0], dtype=np.int32)
+    row_of[codes.customers[is_known]] = np.flatnonzero(is_known)
     rows = np.repeat(row_of, np.diff(own.weights.indptr))
     columns = codes.items[own.weights.indices]
     return coo_array((own.weights.data, (rows, columns)), (n_customers, n_items)).tocsr()
-
-
-def _inverse(codes: Int32s, n_codes: int, *, of_rows: bool = False) -> Int32s:
-    inverse = np.full(n_codes, -1, dtype=np.int32)
-    known = np.flatnonzero(codes >= 0) if of_rows else np.arange(len(codes))
-    inverse[codes[known]] = known
-    return inverse
 
 
 def _scale(member: Served) -> float:
@@ -227,7 +238,8 @@ def _scale(member: Served) -> float:
     n_customers = member.interactions.shape[0]
     step = max(1, n_customers // _N_SAMPLED)
     sample = range(0, n_customers, step)
-    best = [float(member._score_all(customer).max()) for customer in sample]  # noqa: SLF001  # a sister's
+    pasts = (Past(customer, member.interactions) for customer in sample)
+    best = [float(member._score_all(past).max()) for past in pasts]  # noqa: SLF001  # a sister's
     mean = float(np.mean(best))
     return mean if mean > 0.0 else 1.0
 
@@ -273,10 +285,11 @@ class _Candidates:
     def of(
         cls, model: BlendModel, customer_index: int, wanted: Int32s, validation: Validation
     ) -> "_Candidates":
-        parts = model._parts(customer_index)  # noqa: SLF001  # its own file
+        past = Past(customer_index, model.interactions)
+        parts = model._parts(past)  # noqa: SLF001  # its own file
         allowed = np.ones(parts.shape[1], dtype=np.bool_)
         if validation.exclude_seen:
-            allowed[model.interactions.history(customer_index)[0]] = False
+            allowed[past.events()[0]] = False
         depth = _DEPTH * validation.n
         high = np.unique(
             np.concatenate([top_by_score(part, n=depth, allowed=allowed) for part in parts])

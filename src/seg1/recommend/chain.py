@@ -1,6 +1,6 @@
 """`FallbackChain`: the first recommender that knows a customer answers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +9,9 @@ from seg1._types import At, Id
 from seg1.consent import ConsentDoor
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events import Vocabulary
+from seg1.recommend.itemset import ItemSet
 from seg1.recommend.result import Ranking, Rankings
-from seg1.recommend.serving import AnyoneRanker, Recommender
+from seg1.recommend.serving import AnyoneRanker, Recommender, several
 
 __all__ = ["FallbackChain"]
 
@@ -84,9 +85,10 @@ class FallbackChain:
         fallback: AnyoneRanker | None = None,
         allow: Iterable[Id] | None = None,
         deny: Iterable[Id] = (),
+        history: Mapping[Id, float] | None = None,
     ) -> Ranking:
         """Rank items for one customer; the parameters are those of `ALSModel.recommend`."""
-        allow, deny = _kept(allow), _kept(deny) or ()
+        allow, deny = _read(allow, name="allow"), _read(deny, name="deny") or ()
         ranking = None
         for recommender in self.recommenders:
             ranking = recommender.recommend(
@@ -96,8 +98,9 @@ class FallbackChain:
                 consent=consent,
                 at=at,
                 fallback=fallback or self.anyone,
-                allow=allow,
-                deny=deny,
+                allow=_for(recommender, allow),
+                deny=_for(recommender, deny) or (),
+                history=history,
             )
             if ranking.reason != _NO_HISTORY:
                 break
@@ -116,7 +119,7 @@ class FallbackChain:
         deny: Iterable[Id] = (),
     ) -> Rankings:
         """Rank items for many customers: the rankings `recommend` would give, as columns."""
-        allow, deny = _kept(allow), _kept(deny) or ()
+        allow, deny = _read(allow, name="allow"), _read(deny, name="deny") or ()
         parts: list[tuple[list[int], Rankings]] = []
         left = list(range(len(customers)))
         for recommender in self.recommenders:
@@ -127,8 +130,8 @@ class FallbackChain:
                 consent=consent,
                 at=at,
                 fallback=fallback or self.anyone,
-                allow=allow,
-                deny=deny,
+                allow=_for(recommender, allow),
+                deny=_for(recommender, deny) or (),
             )
             parts.append((left, rankings))
             left = [
@@ -144,10 +147,15 @@ class FallbackChain:
 _NO_HISTORY = "no history"
 
 
-def _kept(ids: Iterable[Id] | None) -> Iterable[Id] | None:
-    """Keep what can be read once only, for it is read by each recommender; leave all else."""
-    is_reader = ids is not None and iter(ids) is ids
-    return list(ids) if is_reader and ids is not None else ids
+def _read(ids: Iterable[Id] | None, *, name: str) -> Collection[Id] | None:
+    """Read ids once, for each recommender is given them; a compiled set stays as it is."""
+    return None if ids is None else several(ids, name=name)
+
+
+def _for(recommender: Recommender, ids: Collection[Id] | None) -> Collection[Id] | None:
+    """Give a recommender a compiled set only where that is of its own vocabulary."""
+    is_foreign = isinstance(ids, ItemSet) and ids.items is not recommender.items
+    return list(ids) if is_foreign and ids is not None else ids
 
 
 def _joined(

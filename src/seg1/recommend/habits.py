@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from seg1._checks import check_int, read_only
-from seg1._types import Bools, Float64s, Id
+from seg1._types import Float64s, Id
 from seg1.interactions import Interactions
+from seg1.recommend.itemset import Candidates
 from seg1.recommend.result import Ranking, Why
-from seg1.recommend.serving import Ranked, Served, item_masks
+from seg1.recommend.serving import Past, Ranked, Served, several
 from seg1.recommend.topk import top_by_score
 
 __all__ = ["BuyAgain", "BuyAgainModel", "Popularity", "PopularityModel"]
@@ -64,20 +65,25 @@ class PopularityModel(Served):
         allow, deny
             Only these items, and none of those.
         """
-        masks = item_masks(self.items, allow=allow, deny=deny)
-        ranked = self._rank(-1, n=check_int(n, name="n", low=1), allowed=masks.allowed)
+        candidates = self._candidates(
+            None if allow is None else several(allow, name="allow"), several(deny, name="deny")
+        )
+        ranked = self._rank_alike(check_int(n, name="n", low=1), candidates)
         items = tuple(self.items.decode(ranked.item_index))
         return Ranking(
             items=items,
             scores=ranked.scores,
             personalised=False,
             reason="anyone",
-            withheld=masks.withheld,
+            withheld=candidates.withheld,
             explain=ranked.explain,
         )
 
-    def _rank(self, customer_index: int, *, n: int, allowed: Bools) -> Ranked:  # noqa: ARG002  # the same for everybody
-        best = top_by_score(self.n_customers, n=n, allowed=allowed)
+    def _rank(self, past: Past, *, n: int, candidates: Candidates) -> Ranked:  # noqa: ARG002  # the same for everybody
+        return self._rank_alike(n, candidates)
+
+    def _rank_alike(self, n: int, candidates: Candidates) -> Ranked:
+        best = top_by_score(self.n_customers, n=n, allowed=candidates.allowed())
         scores = self.n_customers[best]
         return Ranked(
             best,
@@ -86,7 +92,7 @@ class PopularityModel(Served):
             is_personal=False,
         )
 
-    def _score_all(self, customer_index: int) -> Float64s:  # noqa: ARG002  # the same for everybody
+    def _score_all(self, past: Past) -> Float64s:  # noqa: ARG002  # the same for everybody
         return self.n_customers
 
 
@@ -126,16 +132,16 @@ class BuyAgainModel(Served):
 
     interactions: Interactions
 
-    def _rank(self, customer_index: int, *, n: int, allowed: Bools) -> Ranked:
-        own, weights = self.interactions.history(customer_index)
+    def _rank(self, past: Past, *, n: int, candidates: Candidates) -> Ranked:
+        own, weights = past.events()
         scores = weights.astype(np.float64)
-        best = top_by_score(scores, n=n, allowed=allowed[own])
+        best = top_by_score(scores, n=n, allowed=candidates.allowed()[own])
         amounts = scores[best]
         why = tuple(Why("habit", (), amount) for amount in amounts.tolist())
         return Ranked(own[best], amounts, lambda: why)
 
-    def _score_all(self, customer_index: int) -> Float64s:
-        own, weights = self.interactions.history(customer_index)
+    def _score_all(self, past: Past) -> Float64s:
+        own, weights = past.events()
         scores = np.zeros(len(self.items))
         scores[own] = weights
         return scores

@@ -1,30 +1,35 @@
 """`ALSModel`: what a fit has learned, and how it answers. Serves without implicit."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seg1 import persist
-from seg1._checks import read_only
-from seg1._types import Bools, Float32s, Float64s, Id, Int32s
-from seg1.errors import DamagedError, InvalidArgumentError, UnknownIdError
-from seg1.interactions import InteractionMatrixBuilder, Interactions
-from seg1.recommend.foldin import Penalty, fold_in, influence
-from seg1.recommend.result import Why
-from seg1.recommend.serving import Ranked, Served
-from seg1.recommend.topk import top_by_factors
+from seg1._checks import check_int, read_only, to_us
+from seg1._types import At, Float32s, Float64s, Id, Int32s
+from seg1.consent import ConsentDoor, Customers
+from seg1.consent.policy import check_consent
+from seg1.errors import DamagedError, UnknownIdError
+from seg1.interactions import Interactions
+from seg1.recommend.foldin import Penalty, fold_in, fold_in_alike, influence
+from seg1.recommend.history import checked_histories, checked_history
+from seg1.recommend.itemset import Candidates
+from seg1.recommend.pruning import ByNorm, norms_of, top_by_norm
+from seg1.recommend.reasons import adding_up, why_similar
+from seg1.recommend.result import Explanation, Neighbours, Ranking, Why
+from seg1.recommend.saved import check_factors, check_finite, from_saved, gram_diagonal_of, to_saved
+from seg1.recommend.serving import Past, Ranked, Served, check_is_mapping, several
+from seg1.recommend.similar import top_by_cosine
+from seg1.recommend.topk import exact_scores
 
 if TYPE_CHECKING:
     from seg1.recommend.als import ALS
 
 __all__ = ["ALSModel"]
-
-_N_REASONS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,8 +43,8 @@ class ALSModel(Served):
         Y'Y (Y the item factors), largest eigenvalue first; read-only.
     gram_diagonal
         The eigenvalues of Y'Y, float64, shape (n_factors,).
-    item_norms
-        Euclidean norms of the item factors, float64, shape (n_items,).
+    by_norm
+        The item factors once more, longest first, for rankings.
     penalty
         The penalty of a customer with n events.
     interactions
@@ -62,7 +67,7 @@ class ALSModel(Served):
     customer_factors: Float32s
     item_factors: Float32s
     gram_diagonal: Float64s
-    item_norms: Float64s
+    by_norm: ByNorm
     penalty: Penalty
     interactions: Interactions
     config: "ALS"
@@ -79,9 +84,8 @@ class ALSModel(Served):
     @property
     def version(self) -> str:
         """Name the model by its configuration and its item factors: 16 hexadecimal digits."""
-        digest = hashlib.sha256(repr(self.config).encode())
-        digest.update(self.item_factors.tobytes())
-        return digest.hexdigest()[:16]
+        named = repr(self.config).encode() + self.item_factors.tobytes()
+        return hashlib.sha256(named).hexdigest()[:16]
 
     @property
     def manifest(self) -> dict[str, object]:
@@ -120,14 +124,40 @@ class ALSModel(Served):
         UnknownIdError
             Where the model knows none of the items.
         """
-        weights = _checked_weights(history)
-        codes = self.items.encode(history, unknown="ignore")
-        is_known = codes >= 0
-        if not is_known.any():
+        given = checked_history(history, items=self.items, n_items=len(self.item_factors))
+        if not len(given[0]):
             raise UnknownIdError(f"none of the {len(history)} items of the history is in the model")
-        codes, weights = codes[is_known], weights[is_known]
-        order = np.argsort(codes)
-        return self._fold_in(codes[order], weights[order])
+        return self._fold_in(*given)
+
+    def fold_in_many(self, histories: Sequence[Mapping[Id, float]]) -> Float64s:
+        """Work out the factors of many customers: what `fold_in` gives for each.
+
+        Parameters
+        ----------
+        histories
+            As for `fold_in`, one for each customer.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_histories, n_factors)
+
+        Raises
+        ------
+        InvalidArgumentError, UnknownIdError
+            As for `fold_in`, where that is so for any of them.
+        """
+        given = checked_histories(histories, items=self.items, n_items=len(self.item_factors))
+        confidence = self.config.confidence_of(given.weights)
+        factors = np.empty((len(histories), self.n_factors))
+        for n, rows in given.by_length():  # of one length: one penalty, and one call
+            events = given.starts[rows][:, None] + np.arange(n)  # (n_rows, n)
+            factors[rows] = fold_in_alike(
+                self.item_factors[given.item_index[events]],
+                confidence[events],
+                gram_diagonal=self.gram_diagonal,
+                penalty=self.penalty.at(n),
+            )
+        return factors
 
     def _fold_in(self, items: Int32s, weights: Float32s) -> Float64s:
         return fold_in(
@@ -137,36 +167,164 @@ class ALSModel(Served):
             penalty=self.penalty.at(len(items)),
         )
 
-    def _rank(self, customer_index: int, *, n: int, allowed: Bools) -> Ranked:
-        factor = self.customer_factors[customer_index].astype(np.float64)
-        best, scores = top_by_factors(
-            self.item_factors, self.item_norms, factor, n=n, allowed=allowed
-        )
-        return Ranked(best, scores, lambda: self._explain(customer_index, best))
+    @property
+    def _rows(self) -> ByNorm:
+        return self.by_norm
 
-    def _score_all(self, customer_index: int) -> Float64s:
-        # (n_items, n_factors) @ (n_factors,) -> (n_items,)
-        scores: Float32s = self.item_factors @ self.customer_factors[customer_index]
+    def _rank(self, past: Past, *, n: int, candidates: Candidates) -> Ranked:
+        rows, closed = candidates.on(self.by_norm)
+        best, scores = top_by_norm(rows, self._factor(past), n=n, closed=closed)
+        return Ranked(best, scores, lambda: self._explain(past, best))
+
+    def _score_all(self, past: Past) -> Float64s:
+        scores: Float32s = self.item_factors @ self._factor(past).astype(np.float32)
         return scores.astype(np.float64)
 
-    def _explain(self, customer_index: int, best: Int32s) -> tuple[Why, ...]:
+    def _explain(self, past: Past, best: Int32s) -> tuple[Why, ...]:
         """Name, for each item, the events of the history that speak for it most."""
-        own, weights = self.interactions.history(customer_index)
         if not len(best):
             return ()
-        parts = influence(
+        own, _ = past.events()
+        parts = self._parts(past, best)
+        return why_similar(parts, best=best, own=own, own_ids=self.items.decode(own))
+
+    def _parts(self, past: Past, item_index: Int32s) -> Float64s:
+        """Split scores into what each event adds, shape (n_items, n_events)."""
+        own, weights = past.events()
+        return influence(
             self.item_factors[own],
             self.config.confidence_of(weights),
-            self.item_factors[best],
+            self.item_factors[item_index],
             gram_diagonal=self.gram_diagonal,
             penalty=self.penalty.at(len(own)),
         )
-        parts[best[:, None] == own[None, :]] = 0.0  # an item is no reason for itself
-        strongest = np.argsort(-parts, axis=1, kind="stable")[:, :_N_REASONS]
-        return tuple(
-            _similar(row, order, own=self.items.decode(own[order]))
-            for row, order in zip(parts, strongest, strict=True)
+
+    def _factor(self, past: Past) -> Float64s:
+        if past.given is None:
+            wide: Float64s = self.customer_factors[past.customer_index].astype(np.float64)
+            return wide
+        return self._fold_in(*past.given)
+
+    def explain(
+        self,
+        customer: Id,
+        item: Id,
+        *,
+        consent: ConsentDoor,
+        at: At,
+        history: Mapping[Id, float] | None = None,
+    ) -> Explanation:
+        """Tell what each event of a customer's past adds to the score of an item.
+
+        Parameters
+        ----------
+        customer, item
+            Whose score, and of what.
+        consent, at, history
+            As for `recommend`.
+
+        Returns
+        -------
+        Explanation
+            Its parts add up to the score.
+
+        Raises
+        ------
+        UnknownIdError
+            Where the model does not know the item.
+        """
+        check_is_mapping(history)
+        code = self._known_item(item)
+        refusal = self._refusal(customer, check_consent(consent), at_us=to_us(at))
+        past = None if refusal else self._past(customer, history)
+        if past is None:
+            return Explanation.without(item, reason=refusal or "no history")
+        score = float(exact_scores(self.item_factors[[code]], self._factor(past))[0])
+        parts = adding_up(self._parts(past, np.array([code], dtype=np.int32))[0], score)
+        order = np.argsort(-parts, kind="stable")
+        return Explanation(
+            item=item, score=score, items=tuple(self.items.decode(past.events()[0][order])),
+            parts=parts[order], personalised=True, reason="personalised",
+        )  # fmt: skip
+
+    def similar_items(
+        self,
+        item: Id,
+        *,
+        n: int = 10,
+        allow: Iterable[Id] | None = None,
+        deny: Iterable[Id] = (),
+    ) -> Ranking:
+        """Rank the items most alike one item, by the cosine of their factors.
+
+        It says nothing of any one customer, so that no consent is asked.
+
+        Parameters
+        ----------
+        item
+            The item; it is not among the answer.
+        n, allow, deny
+            As for `recommend`.
+
+        Raises
+        ------
+        UnknownIdError
+            Where the model does not know the item.
+        """
+        check_int(n, name="n", low=1)
+        candidates = self._candidates(
+            None if allow is None else several(allow, name="allow"), several(deny, name="deny")
         )
+        code = self._known_item(item)
+        allowed = candidates.allowed()
+        allowed[code] = False
+        best, cosines = top_by_cosine(
+            self.item_factors, self.item_factors[code].astype(np.float64), n=n, allowed=allowed
+        )
+        return Ranking(
+            items=tuple(self.items.decode(best)), scores=cosines, personalised=False,
+            reason="anyone", withheld=candidates.withheld,
+        )  # fmt: skip
+
+    def similar_customers(
+        self, customer: Id, *, n: int = 10, consent: ConsentDoor, at: At
+    ) -> Neighbours:
+        """Rank the customers most alike one customer, by the cosine of their factors.
+
+        Everybody is asked first: who does not permit it is neither compared nor listed.
+
+        Parameters
+        ----------
+        customer
+            The customer; not among the answer.
+        n
+            How many at most, >= 1.
+        consent, at
+            Asked for the stage candidates, as of `at`, of the customer and of all others.
+        """
+        at_us, n = to_us(at), check_int(n, name="n", low=1)
+        refusal = self._refusal(customer, check_consent(consent), at_us=at_us)
+        past = None if refusal else self._past(customer, None)
+        if past is None:
+            return Neighbours.without(reason=refusal or "no history")
+        known = self.interactions.customers
+        everybody = Customers(known, np.arange(len(self.customer_factors), dtype=np.int32))
+        allowed = consent.check(everybody, stage="candidates", at_us=at_us).allowed.copy()
+        n_refused = int(len(allowed) - np.count_nonzero(allowed))
+        allowed[past.customer_index] = False
+        best, cosines = top_by_cosine(
+            self.customer_factors, self._factor(past), n=n, allowed=allowed
+        )
+        return Neighbours(
+            customers=tuple(known.decode(best)), similarities=cosines, personalised=True,
+            reason="personalised", n_refused=n_refused,
+        )  # fmt: skip
+
+    def _known_item(self, item: Id) -> int:
+        code = self.items.find(item)
+        if not 0 <= code < len(self.item_factors):
+            raise UnknownIdError("the model does not know the item")
+        return code
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model into a folder, replacing what it held in one step.
@@ -189,22 +347,18 @@ class ALSModel(Served):
         ...     seg1.ALSModel.load(folder)
         ALSModel(2 customers, 2 items, 2 factors)
         """
-        arrays, meta = self.interactions.to_saved()
-        arrays["customer_factors"] = self.customer_factors
-        arrays["item_factors"] = self.item_factors
-        meta |= {"config": asdict(self.config)}
+        arrays, meta = to_saved(self)
         persist.save(path, kind="als", arrays=arrays, meta=meta)
 
     @classmethod
     def load(cls, path: str | PathLike[str], *, verify: bool = True) -> "ALSModel":
-        """Read a model that `save` wrote; the factors stay on disk, mapped.
+        """Read a model that `save` wrote into a folder; the factors stay on disk, mapped.
 
         Parameters
         ----------
-        path
-            The folder.
-        verify
-            Hash every array before use; False for a second worker on the same machine.
+        path, verify
+            The folder; and whether to hash every array and look at every number before use. False
+            for a second worker on the same machine, which then reads only what it uses.
 
         Raises
         ------
@@ -213,23 +367,9 @@ class ALSModel(Served):
         """
         saved = persist.load(path, kind="als", verify=verify)
         try:
-            return cls._from_saved(saved.arrays, saved.meta)
+            return cls(**from_saved(saved, verify=verify))
         except (KeyError, TypeError, ValueError) as error:
             raise DamagedError("the folder's parts do not make up a model") from error
-
-    @classmethod
-    def _from_saved(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> "ALSModel":
-        from seg1.recommend.als import ALS  # noqa: PLC0415  # als imports this module
-
-        interactions = Interactions.from_saved(
-            arrays, meta, builder=InteractionMatrixBuilder(**meta["builder"])
-        )
-        return cls.of(
-            arrays["customer_factors"],
-            arrays["item_factors"],
-            interactions=interactions,
-            config=ALS(**meta["config"]),
-        )
 
     @classmethod
     def of(
@@ -247,43 +387,14 @@ class ALSModel(Served):
         DamagedError
             Where shapes do not fit, or a factor is not finite.
         """
-        n_customers, n_items = interactions.shape
-        shapes = (customer_factors.shape, item_factors.shape)
-        is_float32 = customer_factors.dtype == item_factors.dtype == np.float32
-        if shapes != ((n_customers, config.factors), (n_items, config.factors)) or not is_float32:
-            raise DamagedError("the factors do not fit the interactions")
-        squares = np.einsum("if,if->f", item_factors, item_factors, dtype=np.float64)
-        norms = np.sqrt(np.einsum("if,if->i", item_factors, item_factors, dtype=np.float64))
-        if not (np.isfinite(norms).all() and np.isfinite(customer_factors).all()):
-            raise DamagedError("a factor is not finite")
+        check_factors(customer_factors, item_factors, shape=interactions.shape, config=config)
+        check_finite(customer_factors, item_factors)
         return cls(
             customer_factors=read_only(customer_factors),
             item_factors=read_only(item_factors),
-            gram_diagonal=read_only(squares),
-            item_norms=read_only(norms),
-            penalty=config.penalty(n_other=n_items),
+            gram_diagonal=read_only(gram_diagonal_of(item_factors)),
+            by_norm=ByNorm.of(item_factors, norms_of(item_factors)),
+            penalty=config.penalty(n_other=interactions.shape[1]),
             interactions=interactions,
             config=config,
         )
-
-
-def _checked_weights(history: Mapping[Id, float]) -> Float32s:
-    """Give the weights as float32; a message names no weight, for a history is personal."""
-    given = np.array(list(history.values()))
-    if given.dtype.kind in "fiu":
-        with np.errstate(over="ignore"):
-            weights: Float32s = given.astype(np.float32)
-        if ((weights > 0) & np.isfinite(weights)).all():
-            return weights
-    raise InvalidArgumentError(
-        "every weight of a history must be a number > 0 that float32 can hold; "
-        "weigh its events as the builder of the model does"
-    )
-
-
-def _similar(parts: Float64s, order: NDArray[np.intp], *, own: list[Id]) -> Why:
-    speaking = parts[order]
-    items = tuple(item for item, part in zip(own, speaking, strict=True) if part > 0)
-    total = float(parts.sum())
-    share = float(speaking[speaking > 0].sum()) / total if total > 0 else 0.0
-    return Why("similar", items, share)

@@ -1,22 +1,24 @@
 """The one door through which every recommender answers: consent, then masks, then the ranking."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple, Protocol, runtime_checkable
 
-import numpy as np
-
 from seg1._checks import check_int, to_us
-from seg1._types import At, Bools, Float64s, Id, Int32s
-from seg1.consent import ConsentDoor, Customers
+from seg1._types import At, Float32s, Float64s, Id, Int32s
+from seg1.consent import ConsentDoor, ConsentNotNeeded, Customers
 from seg1.consent.policy import check_consent
-from seg1.errors import InvalidTypeError, PluginError, WrongIdTypeError
+from seg1.errors import InvalidTypeError, WrongIdTypeError
 from seg1.events import Vocabulary
+from seg1.events.vocabulary import as_id
 from seg1.interactions import Interactions
+from seg1.recommend.fallback import Anyone, AnyoneRanker, Request
+from seg1.recommend.history import checked_history
+from seg1.recommend.itemset import Candidates, ItemSet, candidates_of
+from seg1.recommend.pruning import ByNorm
 from seg1.recommend.result import Ranking, Rankings, Why
 
-__all__ = ["AnyoneRanker", "Ranked", "Recommender", "Request", "Served"]
+__all__ = ["AnyoneRanker", "Past", "Ranked", "Recommender", "Served", "check_is_mapping", "several"]
 
 
 class Ranked(NamedTuple):
@@ -28,27 +30,28 @@ class Ranked(NamedTuple):
     is_personal: bool = True  # whether the customer's own past was used
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What is asked for, apart from whom: checked once, also for many customers."""
+class Past(NamedTuple):
+    """The history that a ranking rests on: the matrix's, or one that the caller gave.
 
-    n: int
-    exclude_seen: bool
-    consent: ConsentDoor
-    at_us: int
-    allow: Collection[Id] | None = None
-    deny: Collection[Id] = ()
+    Attributes
+    ----------
+    customer_index
+        Row of the matrix; -1 where the history was given.
+    interactions
+        The matrix.
+    given
+        Items and weights, ascending by item; None where they stand in the matrix.
+    """
 
+    customer_index: int
+    interactions: Interactions
+    given: tuple[Int32s, Float32s] | None = None
 
-@runtime_checkable
-class AnyoneRanker(Protocol):
-    """Ranks items for anybody, reading nothing personal; a `Popularity` model."""
-
-    def rank_for_anyone(
-        self, n: int, *, allow: Iterable[Id] | None = None, deny: Iterable[Id] = ()
-    ) -> Ranking:
-        """Give at most n allowed items."""
-        ...
+    def events(self) -> tuple[Int32s, Float32s]:
+        """Read the items and their weights, ascending by item."""
+        if self.given is not None:
+            return self.given
+        return self.interactions.history(self.customer_index)
 
 
 @runtime_checkable
@@ -74,6 +77,7 @@ class Recommender(Protocol):
         fallback: AnyoneRanker | None = None,
         allow: Iterable[Id] | None = None,
         deny: Iterable[Id] = (),
+        history: Mapping[Id, float] | None = None,
     ) -> Ranking:
         """Rank items for one customer."""
         ...
@@ -108,12 +112,34 @@ class Served:
         """The items that can be recommended."""
         return self.interactions.items
 
-    def _rank(self, customer_index: int, *, n: int, allowed: Bools) -> Ranked:
+    def _rank(self, past: Past, *, n: int, candidates: Candidates) -> Ranked:
         raise NotImplementedError
 
-    def _score_all(self, customer_index: int) -> Float64s:
+    def _score_all(self, past: Past) -> Float64s:
         """Score every item, float64, shape (n_items,), for a blend; 0 where it has no word."""
         raise NotImplementedError
+
+    @property
+    def _rows(self) -> ByNorm | None:
+        """The factors of the items, for the models that have some."""
+        return None
+
+    def item_set(self, ids: Iterable[Id]) -> ItemSet:
+        """Compile items for ``allow=`` and ``deny=``, so that a call need not look them up.
+
+        Parameters
+        ----------
+        ids
+            The items. Ids the model does not know are passed over.
+
+        Returns
+        -------
+        ItemSet
+            Good for every model over the same item vocabulary.
+        """
+        return ItemSet.of(
+            ids, items=self.items, n_items=self.interactions.shape[1], source=self._rows
+        )
 
     def recommend(
         self,
@@ -126,6 +152,7 @@ class Served:
         fallback: AnyoneRanker | None = None,
         allow: Iterable[Id] | None = None,
         deny: Iterable[Id] = (),
+        history: Mapping[Id, float] | None = None,
     ) -> Ranking:
         """Rank items for one customer, now.
 
@@ -146,9 +173,14 @@ class Served:
             A `PopularityModel` that ranks for those who do not permit, or have no history. Without
             one they get an empty ranking with the reason. Its answer is checked.
         allow
-            Only these items, where given. Ids the model does not know are passed over.
+            Only these items, where given: ids, or an `ItemSet` that `item_set` compiled. Ids the
+            model does not know are passed over.
         deny
-            None of these items.
+            None of these items; likewise.
+        history
+            Item to weight, > 0, in the place of the stored history, for a customer whom the model
+            knows or not; weighed as the builder of the model would weigh it. What is seen is then
+            what it holds. Read after consent has permitted.
 
         Returns
         -------
@@ -164,14 +196,11 @@ class Served:
         PluginError
             Where the fallback gives an item that is not allowed, or too many.
         """
-        request = _request(n, exclude_seen, consent, at, allow, deny, fallback)
-        who = Customers.of(customer)
-        self._check_kind(who)
-        verdict = request.consent.check(who, stage="candidates", at_us=request.at_us).one(0)
-        refusal = "" if verdict.allowed else f"consent: {verdict.reason.words}"
-        masks = item_masks(self.items, allow=request.allow, deny=request.deny)
-        anyone = _Anyone(request, fallback)
-        return self._answer(customer, request, masks, anyone=anyone, refusal=refusal)
+        request = _request(n, exclude_seen, consent, at, allow, deny, fallback, history)
+        refusal = self._refusal(customer, request.consent, at_us=request.at_us)
+        candidates = self._candidates(request.allow, request.deny)
+        anyone = Anyone(request, fallback)
+        return self._answer(customer, request, candidates, anyone=anyone, refusal=refusal)
 
     def recommend_many(
         self,
@@ -187,62 +216,81 @@ class Served:
     ) -> Rankings:
         """Rank items for many customers: the rankings `recommend` would give, as columns.
 
-        The parameters are those of `recommend`.
+        The parameters are those of `recommend`, but for the history: it is the stored one.
         """
-        request = _request(n, exclude_seen, consent, at, allow, deny, fallback)
+        request = _request(n, exclude_seen, consent, at, allow, deny, fallback, None)
         if isinstance(customers, str):
             raise InvalidTypeError("customers must be several ids, not one str")
         who = _customers(list(customers))
-        self._check_kind(who)
+        self._check_kind(who.vocabulary.kind)
         verdicts = request.consent.check(who, stage="candidates", at_us=request.at_us)
-        masks = item_masks(self.items, allow=request.allow, deny=request.deny)
-        anyone = _Anyone(request, fallback)
+        candidates = self._candidates(request.allow, request.deny)
+        anyone = Anyone(request, fallback)
         rankings, ids = [], who.ids()
         for position, customer in enumerate(ids):
             verdict = verdicts.one(position)
             refusal = "" if verdict.allowed else f"consent: {verdict.reason.words}"
-            rankings.append(self._answer(customer, request, masks, anyone=anyone, refusal=refusal))
+            rankings.append(
+                self._answer(customer, request, candidates, anyone=anyone, refusal=refusal)
+            )
         return Rankings.of(ids, rankings, n=request.n, items=self.items)
 
-    def _check_kind(self, who: Customers) -> None:
+    def _refusal(self, customer: Id, consent: ConsentDoor, *, at_us: int) -> str:
+        """Ask consent for one customer; give why it does not permit, or nothing."""
+        who = as_id(customer)
+        self._check_kind("str" if type(who) is str else "int")
+        if type(consent) is ConsentNotNeeded:
+            return ""
+        verdict = consent.check(Customers.of(who), stage="candidates", at_us=at_us).one(0)
+        return "" if verdict.allowed else f"consent: {verdict.reason.words}"
+
+    def _check_kind(self, asked: str | None) -> None:
         """Refuse ids of the wrong kind before a filter sees them and reads them as unknown."""
-        kind, asked = self.interactions.customers.kind, who.vocabulary.kind
+        kind = self.interactions.customers.kind
         if asked is not None and kind is not None and asked != kind:
             raise WrongIdTypeError(
                 f"this model knows {kind} customer ids and was asked for the other kind; "
                 f"convert them, for example with {kind}(id)"
             )
 
+    def _candidates(self, allow: Collection[Id] | None, deny: Collection[Id]) -> Candidates:
+        n_items = self.interactions.shape[1]
+        return candidates_of(self.items, n_items=n_items, allow=allow, deny=deny)
+
     def _answer(
         self,
         customer: Id,
         request: Request,
-        masks: "_Masks",
+        candidates: Candidates,
         *,
-        anyone: "_Anyone",
+        anyone: Anyone,
         refusal: str,
     ) -> Ranking:
         if refusal:
             return replace(anyone.ranking, reason=refusal)
-        customer_index = self.interactions.customers.find(customer)
-        if customer_index < 0:
+        past = self._past(customer, request.history)
+        if past is None:
             return replace(anyone.ranking, reason="no history")
-        allowed, withheld = masks.allowed, masks.withheld
         if request.exclude_seen:
-            seen, _ = self.interactions.history(customer_index)
-            allowed = allowed.copy()
-            allowed[seen] = False
-            withheld = {**withheld, "seen": len(seen)}
-        ranked = self._rank(customer_index, n=request.n, allowed=allowed)
-        items = tuple(self.items.decode(ranked.item_index))
+            candidates = candidates.without(past.events()[0])
+        ranked = self._rank(past, n=request.n, candidates=candidates)
+        is_personal = ranked.is_personal or request.exclude_seen
         return Ranking(
-            items=items,
+            items=tuple(self.items.decode(ranked.item_index)),
             scores=ranked.scores,
-            personalised=ranked.is_personal or request.exclude_seen,
-            reason="personalised" if ranked.is_personal or request.exclude_seen else "anyone",
-            withheld=withheld,
+            personalised=is_personal,
+            reason="personalised" if is_personal else "anyone",
+            withheld=candidates.withheld,
             explain=ranked.explain,
         )
+
+    def _past(self, customer: Id, history: Mapping[Id, float] | None) -> Past | None:
+        """Find what the ranking rests on; None where nothing of it is known."""
+        if history is not None:
+            given = checked_history(history, items=self.items, n_items=self.interactions.shape[1])
+            return Past(-1, self.interactions, given) if len(given[0]) else None
+        customer_index = self.interactions.customers.find(customer)
+        return None if customer_index < 0 else Past(customer_index, self.interactions)
 
 
 def _request(  # noqa: PLR0917  # one call, with the names of the public arguments
@@ -253,87 +301,43 @@ def _request(  # noqa: PLR0917  # one call, with the names of the public argumen
     allow: Iterable[Id] | None,
     deny: Iterable[Id],
     fallback: AnyoneRanker | None,
+    history: Mapping[Id, float] | None,
 ) -> Request:
     check_int(n, name="n", low=1)
     if not isinstance(exclude_seen, bool):
         raise InvalidTypeError(f"exclude_seen must be a bool, got {type(exclude_seen).__name__}")
-    for name, ids in (("allow", () if allow is None else allow), ("deny", deny)):
-        if isinstance(ids, str) or not isinstance(ids, Iterable):
-            raise InvalidTypeError(f"{name} must be several ids, not one {type(ids).__name__}")
     if fallback is not None and not isinstance(fallback, AnyoneRanker):
         raise InvalidTypeError(
             f"fallback must be a fitted Popularity, got {type(fallback).__name__}; write "
             "Popularity().fit(interactions)"
         )
+    check_is_mapping(history)
     return Request(
-        n=n,
-        exclude_seen=exclude_seen,
-        consent=check_consent(consent),
-        at_us=to_us(at),
-        allow=None if allow is None else list(allow),
-        deny=list(deny),
+        n,
+        exclude_seen,
+        check_consent(consent),
+        to_us(at),
+        None if allow is None else several(allow, name="allow"),
+        several(deny, name="deny"),
+        history,
     )
+
+
+def check_is_mapping(history: object) -> None:
+    """Refuse a history of another form, without reading it."""
+    if history is not None and not isinstance(history, Mapping):
+        raise InvalidTypeError(f"history must map items to weights, got {type(history).__name__}")
+
+
+def several(ids: Iterable[Id], *, name: str) -> Collection[Id]:
+    """Read ids once; a compiled set stays as it is."""
+    if type(ids) is ItemSet or (type(ids) is tuple and not ids):
+        return ids
+    if isinstance(ids, str) or not isinstance(ids, Iterable):
+        raise InvalidTypeError(f"{name} must be several ids, not one {type(ids).__name__}")
+    return list(ids)
 
 
 def _customers(ids: list[Id]) -> Customers:
     vocabulary = Vocabulary(ids)
     return Customers(vocabulary, vocabulary.encode(ids))
-
-
-class _Masks(NamedTuple):
-    """Which items a request allows, whoever asks."""
-
-    allowed: Bools
-    withheld: dict[str, int]
-
-
-def item_masks(items: Vocabulary, *, allow: Iterable[Id] | None, deny: Iterable[Id]) -> _Masks:
-    """Turn allow and deny lists into a mask, and count what each withholds."""
-    withheld: dict[str, int] = {}
-    if allow is None:
-        allowed = np.ones(len(items), dtype=np.bool_)
-    else:
-        allowed = np.zeros(len(items), dtype=np.bool_)
-        allowed[_known(items, allow)] = True
-        withheld["not in allow"] = int(len(items) - allowed.sum())
-    denied = _known(items, deny)
-    if len(denied):
-        allowed[denied] = False
-        withheld["denied"] = len(np.unique(denied))
-    return _Masks(allowed, withheld)
-
-
-def _known(items: Vocabulary, ids: Iterable[Id]) -> Int32s:
-    codes = items.encode(ids, unknown="ignore")
-    return codes[codes >= 0]
-
-
-class _Anyone:
-    """What those get about whom nothing may be read: worked out at most once, the same for all."""
-
-    def __init__(self, request: Request, fallback: AnyoneRanker | None) -> None:
-        self._request = request
-        self._fallback = fallback
-
-    @cached_property
-    def ranking(self) -> Ranking:
-        if self._fallback is None:
-            return Ranking(items=(), scores=np.zeros(0), personalised=False, reason="anyone")
-        asked = self._request
-        ranking = self._fallback.rank_for_anyone(asked.n, allow=asked.allow, deny=asked.deny)
-        _check_fallback(ranking, asked)
-        return replace(ranking, personalised=False)
-
-
-def _check_fallback(ranking: object, request: Request) -> None:
-    if not isinstance(ranking, Ranking):
-        raise PluginError(f"the fallback must give a Ranking, got {type(ranking).__name__}")
-    shown = set(ranking.items)
-    is_allowed = shown.isdisjoint(request.deny) and (
-        request.allow is None or shown.issubset(request.allow)
-    )
-    if not is_allowed or len(shown) != len(ranking) or len(ranking) > request.n:
-        raise PluginError(
-            "the fallback gave an item that is not allowed, an item twice, or more than n; "
-            "its rank_for_anyone must heed n, allow and deny"
-        )

@@ -1,6 +1,6 @@
 """`check_recommender`: the contract of `seg1.recommend.Recommender`, as one call."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +18,8 @@ def check_recommender(
     """Check that a recommender keeps its contract; call it from a test of yours.
 
     A recommender gives allowed items only, each once, fewer rather than a wrong one, best first,
-    the same when asked again, the same for one customer as for many, and nothing personal where
-    consent denies.
+    the same when asked again, the same for one customer as for many, from a history that is given
+    as from a stored one, and nothing personal where consent denies.
 
     Parameters
     ----------
@@ -59,6 +59,7 @@ def check_recommender(
         _check_allow_and_deny(asked, customer)
         _check_exclude_seen(asked, customer)
         _check_denied(asked, customer)
+        _check_history(asked, customer)
     _check_many(asked, customers)
 
 
@@ -78,8 +79,9 @@ class _Asked:
         n: int | None = None,
         exclude_seen: bool = False,
         consent: ConsentDoor | None = None,
-        allow: Sequence[Id] | None = None,
-        deny: Sequence[Id] = (),
+        allow: Iterable[Id] | None = None,
+        deny: Iterable[Id] = (),
+        history: Mapping[Id, float] | None = None,
     ) -> Ranking:
         n = self.n_items + 1 if n is None else n
         ranking = self.recommender.recommend(
@@ -90,6 +92,7 @@ class _Asked:
             at=self.at,
             allow=allow,
             deny=deny,
+            history=history,
         )
         assert isinstance(ranking, Ranking), f"recommend gave a {type(ranking).__name__}"
         assert len(ranking) <= n, f"asked for {n} items at most, it gave {len(ranking)}"
@@ -122,6 +125,9 @@ def _check_allow_and_deny(asked: _Asked, customer: Id) -> None:
     )
     both = asked.rank(customer, allow=some, deny=some[:1]).items
     assert set(both) <= set(some[1:]), "where allow and deny name an item, deny must win"
+    assert asked.rank(customer, allow=iter(some)).items == asked.rank(customer, allow=some).items, (
+        "it reads an allow that can be read but once otherwise than a list"
+    )
     assert not len(asked.rank(customer, allow=[])), "it gave an item where none is allowed"
     assert not len(asked.rank(customer, deny=items)), (
         "where every item it ranks is denied, it must give none"
@@ -140,6 +146,18 @@ def _check_denied(asked: _Asked, customer: Id) -> None:
     ranking = asked.rank(customer, consent=Consent({}))
     assert not ranking.personalised, "consent denied, and the ranking was personalised"
     assert not len(ranking), "consent denied and no fallback was given, and it ranked items"
+
+
+def _check_history(asked: _Asked, customer: Id) -> None:
+    some = asked.rank(customer).items[:2]
+    history: dict[Id, float] = dict.fromkeys(some, 1.0)
+    denied = asked.rank(customer, consent=Consent({}), history=history)
+    assert not len(denied), "consent denied, a history was given, and it ranked items"
+    if some:
+        unseen = asked.rank(customer, exclude_seen=True, history=history)
+        assert not set(unseen.items) & set(some), (
+            "exclude_seen gave an item of the history that was given"
+        )
 
 
 def _check_many(asked: _Asked, customers: Sequence[Id]) -> None:

@@ -1,0 +1,103 @@
+"""Histories that a caller gives, one or many: checked, and turned into codes and weights."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seg1._types import Float32s, Id, Int32s, Int64s
+from seg1.errors import InvalidArgumentError, UnknownIdError
+from seg1.events import Vocabulary
+
+__all__ = ["Histories", "checked_histories", "checked_history"]
+
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+def checked_history(
+    history: Mapping[Id, float], *, items: Vocabulary, n_items: int
+) -> tuple[Int32s, Float32s]:
+    """Turn a history into codes and weights, ascending by item.
+
+    Items that are not known are passed over. A message names no weight: a history is personal.
+
+    Raises
+    ------
+    InvalidArgumentError
+        For a weight that is not a number > 0, or that float32 cannot hold.
+    WrongIdTypeError
+        For items of the other kind of id.
+    """
+    weights = _checked_weights(list(history.values()))
+    codes = items.encode(history, unknown="ignore")
+    order = codes.argsort()
+    codes, weights = codes[order], weights[order]
+    if len(codes) and not 0 <= codes[0] <= codes[-1] < n_items:
+        first, last = codes.searchsorted((0, n_items))  # unknown, and added since the fit
+        return codes[first:last], weights[first:last]
+    return codes, weights
+
+
+class Histories(NamedTuple):
+    """Several histories, one behind the other, each ascending by item.
+
+    Attributes
+    ----------
+    item_index, weights
+        int32 and float32, shape (n_events,).
+    starts
+        int64, shape (n_histories + 1,): where each begins, and the end.
+    """
+
+    item_index: Int32s
+    weights: Float32s
+    starts: Int64s
+
+    def by_length(self) -> Iterator[tuple[int, NDArray[np.intp]]]:
+        """Give each length that occurs, with the positions of the histories that have it."""
+        n_events = np.diff(self.starts)
+        order = n_events.argsort(kind="stable")
+        lengths, firsts = np.unique(n_events[order], return_index=True)
+        return zip(lengths.tolist(), np.split(order, firsts)[1:], strict=True)
+
+
+def checked_histories(
+    histories: Sequence[Mapping[Id, float]], *, items: Vocabulary, n_items: int
+) -> Histories:
+    """Turn several histories into codes and weights, as `checked_history` does.
+
+    Raises
+    ------
+    UnknownIdError
+        Where none of the items of a history is known.
+    """
+    if not len(histories):
+        return Histories(np.empty(0, np.int32), np.empty(0, np.float32), np.zeros(1, np.int64))
+    weights = _checked_weights(list(chain.from_iterable(h.values() for h in histories)))
+    codes = items.encode(chain.from_iterable(histories), unknown="ignore")
+    of = np.repeat(np.arange(len(histories)), [len(history) for history in histories])
+    is_known = (codes >= 0) & (codes < n_items)
+    codes, weights, of = codes[is_known], weights[is_known], of[is_known]
+    n_events = np.bincount(of, minlength=len(histories))
+    if not n_events.all():
+        raise UnknownIdError(
+            f"{int((n_events == 0).sum())} of {len(histories)} histories hold no item of the "
+            f"model, the first at position {int(np.argmin(n_events))}"
+        )
+    order = np.lexsort((codes, of))
+    starts = np.concatenate(([0], np.cumsum(n_events, dtype=np.int64)))
+    return Histories(codes[order], weights[order], starts)
+
+
+def _checked_weights(values: list[float]) -> Float32s:
+    given = np.array(values)
+    if given.dtype.kind in "fiu" and given.max(initial=0.0) <= _FLOAT32_MAX:  # NaN is not
+        weights: Float32s = given.astype(np.float32)
+        if weights.min(initial=1.0) > 0:
+            return weights
+    raise InvalidArgumentError(
+        "every weight of a history must be a number > 0 that float32 can hold; "
+        "weigh its events as the builder of the model does"
+    )
