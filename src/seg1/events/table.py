@@ -10,8 +10,10 @@ import numpy as np
 from seg1._checks import check_choice, read_only
 from seg1._types import Bools, Float64s, Id, Int8s, Int32s, Int64s
 from seg1.errors import BadRowError, InvalidArgumentError, InvalidTypeError
-from seg1.events.columns import Column, IdReader, Problems, read_numbers, read_times
-from seg1.events.intake import Table, column_chunks, row_chunks
+from seg1.events.columns import read_numbers, read_times
+from seg1.events.id_columns import IdReader
+from seg1.events.intake import Row, Table, column_chunks, row_chunks
+from seg1.events.problems import Column, Problems
 from seg1.events.vocabulary import Vocabulary, first_appearance
 
 __all__ = ["BadRows", "Events"]
@@ -116,7 +118,7 @@ class Events:
     @classmethod
     def from_rows(
         cls,
-        rows: Iterable[Mapping[str, object]],
+        rows: Iterable[Row],
         *,
         customer: str = "customer",
         item: str = "item",
@@ -127,7 +129,7 @@ class Events:
         bad_rows: BadRows = "raise",
         coded_like: "Events | None" = None,
     ) -> "Events":
-        """Read events from an iterable of mappings, such as a generator of messages.
+        """Read events from an iterable of mappings or `EventRow`, such as a generator of messages.
 
         The parameters are those of `from_table`; `rows` is read once, in chunks. A field that a
         row does not have is missing.
@@ -211,13 +213,17 @@ def _read(
             for column, role in zip(chunk, columns.roles, strict=True)
         ]
         bad = [problem for _, problem in read]
-        good = ~np.any(bad, axis=0)
-        if not good.all() and bad_rows == "raise":
-            raise _first_bad_row(bad, columns, problems, n_before)
-        _count_bad(bad, columns, problems, into=dropped)
-        parts.append([values[good] for values, _ in read])
-        n_before += len(good)
-    whole = dict(zip(columns.roles, map(np.concatenate, zip(*parts, strict=True)), strict=True))
+        values = [of_column for of_column, _ in read]
+        if any(problem.any() for problem in bad):
+            if bad_rows == "raise":
+                raise _first_bad_row(bad, columns, problems, n_before)
+            _count_bad(bad, columns, problems, into=dropped)
+            is_good = ~np.any(bad, axis=0)
+            values = [of_column[is_good] for of_column in values]
+        parts.append(values)
+        n_before += len(bad[0])
+    joined = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
+    whole = dict(zip(columns.roles, joined, strict=True))
     return _assemble(whole, ids, dropped=dropped, coded_like=coded_like)
 
 
@@ -296,6 +302,9 @@ def _assemble(
 
 def _recode(codes: Int32s, ids: Sequence[Id], *, grows: Vocabulary) -> Int32s:
     order = first_appearance(codes, len(ids))
+    if not len(grows) and len(order) == len(ids) and (np.diff(order) > 0).all():
+        grows.encode(ids, unknown="add")
+        return codes
     final = np.full(len(ids), -1, dtype=np.int32)
     final[order] = grows.encode([ids[code] for code in order.tolist()], unknown="add")
     return final[codes]

@@ -6,7 +6,15 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from seg1._checks import DAY_US, check_at_least, check_choice, check_int, check_number, to_us
+from seg1._checks import (
+    DAY_US,
+    check_at_least,
+    check_choice,
+    check_int,
+    check_number,
+    read_only,
+    to_us,
+)
 from seg1._types import At, Bools, Float64s, Int8s, Int32s, Int64s
 from seg1.consent import ConsentDoor, Customers, Reason
 from seg1.consent.policy import check_consent
@@ -14,7 +22,8 @@ from seg1.consent.verdicts import meet
 from seg1.errors import InvalidTypeError, NoInteractionsError
 from seg1.events import Events
 from seg1.events.vocabulary import first_appearance
-from seg1.interactions.matrix import Interactions, Provenance, freeze
+from seg1.interactions.matrix import Interactions, Provenance
+from seg1.interactions.pairs import Pairs
 
 __all__ = ["InteractionMatrixBuilder"]
 
@@ -158,11 +167,11 @@ class InteractionMatrixBuilder:
             return rows
         while True:
             n_before = len(rows.value)
-            pairs = _Pairs.of(rows)
+            pairs = rows.pairs()
             n_customers = np.bincount(pairs.item_index, minlength=rows.n_items)
             is_known = n_customers[rows.item_index] >= self.min_customers_per_item
             rows = rows.keep(is_known, dropped, "item with too few customers")
-            pairs = _Pairs.of(rows)
+            pairs = rows.pairs()
             n_items = np.bincount(pairs.customer_index, minlength=rows.n_customers)
             is_rich = n_items[rows.customer_index] >= self.min_items_per_customer
             rows = rows.keep(is_rich, dropped, "customer with too few items")
@@ -182,18 +191,18 @@ class InteractionMatrixBuilder:
         # bit for bit, to the one built from a table that never held the others.
         customer_order = first_appearance(rows.customer_index, rows.n_customers)
         item_order = first_appearance(rows.item_index, rows.n_items)
-        pairs = _Pairs.of(rows)
-        weight = _COMBINE[self.combine](pairs)
+        shape = {"n_customers": len(customer_order), "n_items": len(item_order)}
+        pairs = Pairs.of(
+            _renumbered(rows.customer_index, customer_order, rows.n_customers),
+            _renumbered(rows.item_index, item_order, rows.n_items),
+            **shape,
+        )
+        weight = pairs.combined(rows.value, rows.time_us, how=self.combine)
         weight = np.log1p(weight) if self.compress == "log1p" else weight
-        new_customer = _inverse(customer_order, rows.n_customers)[pairs.customer_index]
-        new_item = _inverse(item_order, rows.n_items)[pairs.item_index]
-        shape = (len(customer_order), len(item_order))
-        from scipy.sparse import coo_array  # noqa: PLC0415  # a fifth of a second, when first used
-
-        weights = coo_array((weight.astype(np.float32), (new_customer, new_item)), shape).tocsr()
-        weights.sort_indices()
         return Interactions(
-            weights=freeze(weights),
+            indptr=read_only(_indptr(pairs.customer_index, n_rows=len(customer_order))),
+            indices=read_only(pairs.item_index),
+            data=read_only(weight.astype(np.float32)),
             customers=events.customers.take(customer_order),
             items=events.items.take(item_order),
             builder=self,
@@ -275,6 +284,14 @@ class _Rows(NamedTuple):
     def with_value(self, value: Float64s) -> "_Rows":
         return self._replace(value=value)
 
+    def pairs(self) -> Pairs:
+        return Pairs.of(
+            self.customer_index,
+            self.item_index,
+            n_customers=self.n_customers,
+            n_items=self.n_items,
+        )
+
     def keep(self, mask: Bools, dropped: dict[str, int], reason: str) -> "_Rows":
         n_dropped = int(len(mask) - mask.sum())
         if not n_dropped:
@@ -289,41 +306,16 @@ class _Rows(NamedTuple):
         )
 
 
-class _Pairs(NamedTuple):
-    """Distinct (customer, item) pairs, ascending; and their rows, oldest first."""
-
-    customer_index: Int64s  # (n_pairs,)
-    item_index: Int64s  # (n_pairs,)
-    starts: Int64s  # (n_pairs,), where in `value` the rows of a pair begin
-    value: Float64s  # (n_rows,), sorted by pair and time
-
-    @classmethod
-    def of(cls, rows: _Rows) -> "_Pairs":
-        by_time = np.argsort(rows.time_us, kind="stable")
-        key = rows.customer_index[by_time].astype(np.int64) * rows.n_items
-        key += rows.item_index[by_time]
-        by_pair = np.argsort(key, kind="stable")
-        key = key[by_pair]
-        starts = np.flatnonzero(np.diff(key, prepend=-1))
-        pair = key[starts]
-        value = rows.value[by_time][by_pair]
-        n_items = max(rows.n_items, 1)
-        return cls(pair // n_items, pair % n_items, starts, value)
+def _indptr(customer_index: Int32s, *, n_rows: int) -> Int32s | Int64s:
+    ends: Int64s = np.concatenate(([0], np.cumsum(np.bincount(customer_index, minlength=n_rows))))
+    return ends.astype(np.int32) if len(customer_index) < 2**31 else ends
 
 
-def _last(pairs: _Pairs) -> Float64s:
-    newest: Float64s = pairs.value[np.append(pairs.starts[1:], len(pairs.value)) - 1]
-    return newest
-
-
-_COMBINE = {
-    "sum": lambda pairs: np.add.reduceat(pairs.value, pairs.starts),
-    "max": lambda pairs: np.maximum.reduceat(pairs.value, pairs.starts),
-    "last": _last,
-}
-
-
-def _inverse(order: Int32s, n_codes: int) -> Int32s:
+def _renumbered(codes: Int32s, order: Int32s, n_codes: int) -> Int32s:
+    """Give codes anew, by their place in `order`."""
+    if len(order) == n_codes and int(order[-1]) == n_codes - 1 and bool((np.diff(order) > 0).all()):
+        return codes
     inverse = np.full(n_codes, -1, dtype=np.int32)
     inverse[order] = np.arange(len(order), dtype=np.int32)
-    return inverse
+    renumbered: Int32s = inverse[codes]
+    return renumbered

@@ -3,13 +3,13 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seg1._checks import read_only
-from seg1._types import Float32s, Int32s
+from seg1._types import Float32s, Id, Int32s, Int64s
 from seg1.errors import DamagedError
 from seg1.events import Vocabulary
 
@@ -62,8 +62,10 @@ class Interactions:
 
     Attributes
     ----------
-    weights
-        float32, shape (n_customers, n_items), all stored weights > 0; read-only.
+    indptr, indices, data
+        The weights, all > 0, row by row: customer c has ``data[start:stop]`` with the items
+        ``indices[start:stop]``, ascending, where ``start, stop = indptr[c : c + 2]``. Of int32 (or
+        int64), int32 and float32; read-only.
     customers, items
         The ids of rows and columns.
     builder
@@ -72,20 +74,35 @@ class Interactions:
         Where it came from.
     """
 
-    weights: "csr_array[np.float32, tuple[int, int]]"
+    indptr: Int32s | Int64s
+    indices: Int32s
+    data: Float32s
     customers: Vocabulary
     items: Vocabulary
     builder: "InteractionMatrixBuilder"
     provenance: Provenance
+    _made: "list[csr_array[np.float32, tuple[int, int]]]" = field(default_factory=list, repr=False)
+
+    @property
+    def weights(self) -> "csr_array[np.float32, tuple[int, int]]":
+        """All weights, a read-only matrix of shape (n_customers, n_items), made when asked for."""
+        if not self._made:
+            from scipy.sparse import csr_array  # noqa: PLC0415  # a fifth of a second
+
+            parts = (self.data, self.indices, self.indptr)
+            # Looked at here where the load did not: scipy reads where an index says.
+            _Csr(self.indptr, self.indices, self.data).check(n_columns=len(self.items))
+            self._made.append(freeze(csr_array(parts, shape=self.shape)))
+        return self._made[0]
 
     @property
     def shape(self) -> tuple[int, int]:
         """(n_customers, n_items)."""
-        return (int(self.weights.shape[0]), int(self.weights.shape[1]))
+        return (len(self.customers), len(self.items))
 
     def __repr__(self) -> str:
         n_customers, n_items = self.shape
-        return f"Interactions({n_customers} customers, {n_items} items, {self.weights.nnz} weights)"
+        return f"Interactions({n_customers} customers, {n_items} items, {len(self.data)} weights)"
 
     def history(self, customer_index: int) -> tuple[Int32s, Float32s]:
         """Give a customer's items and their weights.
@@ -100,28 +117,59 @@ class Interactions:
         item_index, weight : ndarray of int32 and float32, shape (n_items_of_the_customer,)
             Ascending by item. Views: do not write.
         """
-        start, stop = self.weights.indptr[customer_index : customer_index + 2]
-        return self.weights.indices[start:stop], self.weights.data[start:stop]
+        start, stop = self.indptr[customer_index : customer_index + 2]
+        return self.indices[start:stop], self.data[start:stop]
+
+    def history_of(self, customer: Id) -> dict[Id, float]:
+        """Give a customer's weights by item, as `ALSModel.recommend` takes a history.
+
+        Parameters
+        ----------
+        customer
+            The customer's id; one not known has an empty history.
+
+        Raises
+        ------
+        WrongIdTypeError
+            For an id of the other kind.
+
+        Examples
+        --------
+        >>> import seg1
+        >>> events = seg1.Events.from_table({"customer": ["ana"], "item": [7], "time": [0]})
+        >>> builder = seg1.InteractionMatrixBuilder(transform="count")
+        >>> built = builder.build(events, consent=seg1.ConsentNotNeeded("an example"), at=0)
+        >>> built.history_of("ana"), built.history_of("bo")
+        ({7: 1.0}, {})
+        """
+        row = self.customers.find(customer)
+        if row < 0:
+            return {}
+        items, weights = self.history(row)
+        return dict(zip(self.items.decode(items), weights.tolist(), strict=True))
 
     @property
     def version(self) -> str:
         """Name the matrix by its content, ids and weights: 16 hexadecimal digits."""
         digest = hashlib.sha256()
-        for name, array in self.to_saved()[0].items():
+        for name, array in self._arrays(index=False).items():
             digest.update(f"{name} {array.dtype} {array.shape}:".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()[:16]
 
     def to_saved(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Lay out as arrays and JSON, for `seg1.persist.save`."""
-        arrays = {
-            "weights_indptr": self.weights.indptr,
-            "weights_indices": self.weights.indices,
-            "weights_data": self.weights.data,
-            **self.customers.to_arrays("customers"),
-            **self.items.to_arrays("items"),
+        meta = {"builder": asdict(self.builder), "provenance": asdict(self.provenance)}
+        return self._arrays(index=True), meta
+
+    def _arrays(self, *, index: bool) -> dict[str, NDArray[Any]]:
+        return {
+            "weights_indptr": self.indptr,
+            "weights_indices": self.indices,
+            "weights_data": self.data,
+            **self.customers.to_arrays("customers", index=index),
+            **self.items.to_arrays("items", index=index),
         }
-        return arrays, {"builder": asdict(self.builder), "provenance": asdict(self.provenance)}
 
     @classmethod
     def from_saved(
@@ -130,25 +178,37 @@ class Interactions:
         meta: Mapping[str, Any],
         *,
         builder: "InteractionMatrixBuilder",
+        verify: bool = True,
     ) -> "Interactions":
         """Rebuild what `to_saved` laid out.
+
+        Parameters
+        ----------
+        arrays, meta
+            What was laid out.
+        builder
+            The configuration it was built with.
+        verify
+            Look at every weight and id. Without it only shapes and dtypes are looked at, and
+            nothing is read before it is asked for.
 
         Raises
         ------
         DamagedError
             Where the parts do not fit together.
         """
-        customers = Vocabulary.from_arrays(arrays, "customers")
-        items = Vocabulary.from_arrays(arrays, "items")
-        parts = [arrays[f"weights_{part}"] for part in ("data", "indices", "indptr")]
-        _check_csr(*parts, n_rows=len(customers), n_columns=len(items))
-        from scipy.sparse import csr_array  # noqa: PLC0415  # a fifth of a second
-
-        weights = csr_array((parts[0], parts[1], parts[2]), shape=(len(customers), len(items)))
+        customers = Vocabulary.from_arrays(arrays, "customers", verify=verify)
+        items = Vocabulary.from_arrays(arrays, "items", verify=verify)
+        csr = _Csr(*(arrays[f"weights_{part}"] for part in ("indptr", "indices", "data")))
+        csr.check_form(n_rows=len(customers))
+        if verify:
+            csr.check(n_columns=len(items))
         provenance = dict(meta["provenance"])
         provenance["purposes"] = tuple(provenance["purposes"])
         return cls(
-            weights=freeze(weights),
+            indptr=read_only(csr.indptr),
+            indices=read_only(csr.indices),
+            data=read_only(csr.data),
             customers=customers,
             items=items,
             builder=builder,
@@ -166,24 +226,36 @@ def freeze(
     return weights
 
 
-def _check_csr(
-    data: NDArray[Any],
-    indices: NDArray[Any],
-    indptr: NDArray[Any],
-    *,
-    n_rows: int,
-    n_columns: int,
-) -> None:
-    is_whole = (
-        data.dtype == np.float32
-        and indices.dtype == np.int32
-        and indptr.dtype.kind == "i"
-        and len(indptr) == n_rows + 1
-        and indptr[0] == 0
-        and indptr[-1] == len(indices) == len(data)
-        and bool((np.diff(indptr) >= 0).all())
-        and (not len(indices) or (indices.min() >= 0 and indices.max() < n_columns))
-        and bool((np.isfinite(data) & (data > 0)).all())
-    )
-    if not is_whole:
+class _Csr(NamedTuple):
+    """Three arrays that should make up a matrix."""
+
+    indptr: NDArray[Any]  # Any: from a file, and looked at here
+    indices: NDArray[Any]
+    data: NDArray[Any]
+
+    def check_form(self, *, n_rows: int) -> None:
+        """Look at what costs nothing to look at."""
+        _demand(
+            all(part.ndim == 1 for part in self)
+            and self.data.dtype == np.float32
+            and self.indices.dtype == np.int32
+            and self.indptr.dtype in (np.int32, np.int64)
+            and len(self.indptr) == n_rows + 1
+            and self.indptr[0] == 0
+            and self.indptr[-1] == len(self.indices) == len(self.data)
+        )
+
+    def check(self, *, n_columns: int) -> None:
+        """Look at every element."""
+        _demand(bool((np.diff(self.indptr) >= 0).all()))
+        _demand(bool((np.isfinite(self.data) & (self.data > 0)).all()))
+        if len(self.indices):
+            _demand(self.indices.min() >= 0 and self.indices.max() < n_columns)
+            begins_row = np.zeros(len(self.indices) + 1, dtype=np.bool_)
+            begins_row[self.indptr] = True
+            _demand(bool(((np.diff(self.indices) > 0) | begins_row[1:-1]).all()))
+
+
+def _demand(is_right: object) -> None:
+    if not is_right:
         raise DamagedError("the weights of the matrix do not fit its vocabularies")
