@@ -1,7 +1,7 @@
 """A column of ids, as codes in order of arrival."""
 
-from collections.abc import Iterable
-from itertools import repeat
+from collections import defaultdict
+from itertools import count, islice
 
 import numpy as np
 
@@ -19,7 +19,7 @@ class IdReader:
     def __init__(self, problems: Problems) -> None:
         self.ids: list[Id] = []
         self._problems = problems
-        self._codes: dict[Id, int] = {}
+        self._codes: defaultdict[Id, int] = defaultdict(None)
 
     def read(self, column: Column) -> tuple[Int32s, Int8s]:
         """Return codes (-1 where an id is bad) and problems, both of shape (n_rows,)."""
@@ -49,30 +49,29 @@ class IdReader:
 
     def _read_values(self, values: list[Value]) -> tuple[Int32s, Int8s]:
         kinds = set(map(type, values))
-        if kinds in ({str}, {int}):
-            codes = self._codes_of(values)
-            if (codes < 0).any():
-                self._add([values[row] for row in np.flatnonzero(codes < 0).tolist()])
-                codes = self._codes_of(values)
-        else:
+        codes = None
+        if kinds in ({str}, {int}) and self._fits(values[0]):
+            codes = self._read_plain(values)
+        if codes is None:
             codes = np.fromiter(map(self._code, values), np.int32, count=len(values))
         problems: Int8s = np.zeros(len(values), dtype=np.int8)
         for row in np.flatnonzero(codes < 0).tolist():
             problems[row] = self._problems.number(id_problem(values[row]) or "ids of both kinds")
         return codes, problems
 
-    def _codes_of(self, values: list[Id]) -> Int32s:
-        return np.fromiter(map(self._codes.get, values, repeat(-1)), np.int32, count=len(values))
-
-    def _add(self, values: Iterable[Id]) -> None:
-        """Give codes to ids that have none, all of one kind; the bad ones get none."""
-        new = list(dict.fromkeys(values))
-        if not self._fits(new[0]):
-            return
-        if not _are_plain(new):
-            new = [value for value in new if id_problem(value) is None]
-        self._codes.update(zip(new, range(len(self.ids), len(self.ids) + len(new)), strict=True))
+    def _read_plain(self, values: list[Id]) -> Int32s | None:
+        """Code ids of the right kind, one look each; None, and nothing added, where one is bad."""
+        n_before = len(self._codes)
+        self._codes.default_factory = count(n_before).__next__
+        codes = np.fromiter(map(self._codes.__getitem__, values), np.int32, count=len(values))
+        self._codes.default_factory = None
+        new = list(islice(reversed(self._codes), len(self._codes) - n_before))[::-1]
+        if new and not _are_plain(new) and any(id_problem(value) for value in new):
+            for value in new:
+                del self._codes[value]
+            return None
         self.ids.extend(new)
+        return codes
 
     def _code(self, value: Value) -> int:
         if type(value) is not str and type(value) is not int:

@@ -303,7 +303,7 @@ def _assemble(
 def _recode(codes: Int32s, ids: Sequence[Id], *, grows: Vocabulary) -> Int32s:
     order = first_appearance(codes, len(ids))
     if not len(grows) and len(order) == len(ids) and (np.diff(order) > 0).all():
-        grows.encode(ids, unknown="add")
+        grows.extend_checked(list(ids))
         return codes
     final = np.full(len(ids), -1, dtype=np.int32)
     final[order] = grows.encode([ids[code] for code in order.tolist()], unknown="add")

@@ -239,6 +239,12 @@ class Vocabulary:
                 self._stored = self._stored.without(gone - added)
         return len(gone)
 
+    def extend_checked(self, ids: list[Id]) -> None:
+        """Append distinct new ids that were read, and so checked, in this room."""
+        with self._lock:
+            self._check_kinds(ids)
+            self._extend(ids)
+
     def take(self, codes: NDArray[np.integer]) -> "Vocabulary":
         """Build a new vocabulary of some ids, in the order given, with codes from 0.
 
