@@ -145,6 +145,49 @@ class Events:
         chunks = row_chunks(rows, columns.names)
         return _read(chunks, columns, tz=tz, bad_rows=bad_rows, coded_like=coded_like)
 
+    @classmethod
+    def concat(cls, parts: Iterable["Events"]) -> "Events":
+        """Put events one after the other.
+
+        Parts that share their vocabularies (`coded_like=`) keep their codes; others are coded anew,
+        as if their rows had stood in one table. Events of erased ids are left out and counted.
+
+        Raises
+        ------
+        InvalidTypeError
+            For something that is no `Events`.
+        WrongIdTypeError
+            Where one part has str ids and another int.
+
+        Examples
+        --------
+        >>> first = Events.from_table({"customer": ["ana"], "item": [7], "time": [0]})
+        >>> second = Events.from_table({"customer": ["bo"], "item": [7], "time": [1]})
+        >>> Events.concat([first, second])
+        Events(2 events, 2 customers, 1 items, dropped 0)
+        """
+        listed = list(parts)
+        if not all(isinstance(part, Events) for part in listed):
+            raise InvalidTypeError(
+                "concat takes several Events; write Events.concat([first, next])"
+            )
+        living = [_without_erased(part) for part in listed]
+        customers, customer_index = _joined([(e.customers, e.customer_index) for e in living])
+        items, item_index = _joined([(e.items, e.item_index) for e in living])
+        kinds = Vocabulary(kind for part in living for kind in part.kinds)
+        of_kind = [kinds.encode(part.kinds)[part.kind_index] for part in living]
+        return cls(
+            customers=customers,
+            items=items,
+            customer_index=read_only(customer_index),
+            item_index=read_only(item_index),
+            time_us=read_only(_end_to_end([part.time_us for part in living], np.int64)),
+            value=read_only(_end_to_end([part.value for part in living], np.float64)),
+            kind_index=read_only(_end_to_end(of_kind, np.int32)),
+            kinds=tuple(map(str, kinds.ids)),
+            dropped=MappingProxyType(_summed([part.dropped for part in living])),
+        )
+
     def __len__(self) -> int:
         """Count the events."""
         return len(self.time_us)
@@ -308,3 +351,40 @@ def _recode(codes: Int32s, ids: Sequence[Id], *, grows: Vocabulary) -> Int32s:
     final = np.full(len(ids), -1, dtype=np.int32)
     final[order] = grows.encode([ids[code] for code in order.tolist()], unknown="add")
     return final[codes]
+
+
+def _without_erased(events: Events) -> Events:
+    for role, vocabulary, codes in (
+        ("customer", events.customers, events.customer_index),
+        ("item", events.items, events.item_index),
+    ):
+        is_live = vocabulary.is_live(codes)
+        if not is_live.all():
+            n_gone = {f"{role} is erased": int((~is_live).sum())}
+            kept = replace(events, dropped=MappingProxyType(_summed([events.dropped, n_gone])))
+            return _without_erased(kept.where(is_live))
+    return events
+
+
+def _joined(parts: list[tuple[Vocabulary, Int32s]]) -> tuple[Vocabulary, Int32s]:
+    if parts and all(vocabulary is parts[0][0] for vocabulary, _ in parts):
+        return parts[0][0], _end_to_end([codes for _, codes in parts], np.int32)
+    joined, recoded = Vocabulary(), []
+    for vocabulary, codes in parts:
+        order = first_appearance(codes, len(vocabulary))
+        final = np.full(len(vocabulary), -1, dtype=np.int32)
+        final[order] = joined.encode(vocabulary.decode(order), unknown="add")
+        recoded.append(final[codes])
+    return joined, _end_to_end(recoded, np.int32)
+
+
+def _end_to_end(columns: list[Any], dtype: type[np.generic]) -> Any:  # noqa: ANN401  # of that dtype
+    return np.concatenate([np.zeros(0, dtype=dtype), *columns])
+
+
+def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for of in counts:
+        for reason, n in of.items():
+            total[reason] = total.get(reason, 0) + n
+    return total

@@ -239,6 +239,15 @@ class Vocabulary:
                 self._stored = self._stored.without(gone - added)
         return len(gone)
 
+    def copy(self) -> "Vocabulary":
+        """Give one that holds the same codes and goes on by itself; what is mapped is shared."""
+        other = Vocabulary()
+        with self._lock:
+            other._stored, other._n_stored = self._stored, self._n_stored
+            other._ids, other._codes = self._ids.copy(), self._codes.copy()
+            other._kind, other._erased = self._kind, self._erased
+        return other
+
     def extend_checked(self, ids: list[Id]) -> None:
         """Append distinct new ids that were read, and so checked, in this room."""
         with self._lock:

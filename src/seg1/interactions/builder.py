@@ -1,5 +1,6 @@
 """`InteractionMatrixBuilder`: from events to weights, under consent, row by row accounted for."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -12,23 +13,23 @@ from seg1._checks import (
     check_choice,
     check_int,
     check_number,
-    read_only,
     to_us,
 )
-from seg1._types import At, Bools, Float64s, Int8s, Int32s, Int64s
-from seg1.consent import ConsentDoor, Customers, Reason
+from seg1._types import At, Bools, Float64s, Int32s, Int64s
+from seg1.consent import ConsentDoor, Reason
 from seg1.consent.policy import check_consent
-from seg1.consent.verdicts import meet
 from seg1.errors import InvalidTypeError, NoInteractionsError
 from seg1.events import Events
 from seg1.events.vocabulary import first_appearance
 from seg1.interactions.matrix import Interactions, Provenance
-from seg1.interactions.pairs import Pairs
+from seg1.interactions.pairs import Pairs, combined
+from seg1.interactions.permission import TrainVerdict, ask_training
 
 __all__ = ["InteractionMatrixBuilder"]
 
 # Outside these a sum of weights would soon read 0 or infinity as float32.
 _LEAST_WEIGHT, _MOST_WEIGHT = 1e-12, 1e30
+_MOST_HALF_LIVES = 1024  # 2.0 ** 1024 would raise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +119,11 @@ class InteractionMatrixBuilder:
         """
         if not isinstance(events, Events):
             raise InvalidTypeError(f"events must be seg1.Events, got {type(events).__name__}")
-        verdict = _ask(events, check_consent(consent), at_us=to_us(at))
+        present = first_appearance(events.customer_index, len(events.customers))
+        present = present[events.customers.is_live(present)]
+        verdict = ask_training(
+            events.customers, present, consent=check_consent(consent), at_us=to_us(at)
+        )
         dropped: dict[str, int] = {}
         rows = self._select(events, verdict, dropped, at_us=to_us(at))
         if not len(rows.value):
@@ -130,10 +135,13 @@ class InteractionMatrixBuilder:
         return self._assemble(events, rows, verdict=verdict, dropped=dropped, at_us=to_us(at))
 
     def _select(
-        self, events: Events, verdict: "_TrainVerdict", dropped: dict[str, int], *, at_us: int
+        self, events: Events, verdict: TrainVerdict, dropped: dict[str, int], *, at_us: int
     ) -> "_Rows":
         """Leave out what may not or need not be in the matrix, and count it by reason."""
         rows = _Rows.of(events)
+        is_there = events.customers.is_live(rows.customer_index)
+        is_there &= events.items.is_live(rows.item_index)
+        rows = rows.keep(is_there, dropped, "customer or item is erased")
         for number in np.unique(verdict.reasons[verdict.reasons > 0]):
             reason = f"consent: {Reason(int(number)).words}"
             is_other = verdict.reasons[rows.customer_index] != number
@@ -149,6 +157,31 @@ class InteractionMatrixBuilder:
         rows = rows.keep(rows.value >= _LEAST_WEIGHT, dropped, f"weight below {_LEAST_WEIGHT:g}")
         rows = rows.keep(rows.value <= _MOST_WEIGHT, dropped, f"weight above {_MOST_WEIGHT:g}")
         return self._apply_minimum_counts(rows, dropped)
+
+    def weigh_one(self, value: float, *, kind: str, time_us: int, at_us: int) -> float:
+        """Weigh one event, as `build` weighs many; later than `at_us` it counts more than now.
+
+        Returns
+        -------
+        float
+            0 where `build` would leave the event out.
+
+        Examples
+        --------
+        >>> day = 86_400_000_000
+        >>> builder = InteractionMatrixBuilder(transform="identity", half_life_days=30)
+        >>> builder.weigh_one(4.0, kind="view", time_us=0, at_us=60 * day)
+        1.0
+        """
+        weight = self.kind_weights.get(kind, 1.0)
+        if value <= 0 or weight == 0:
+            return 0.0
+        if self.transform != "count":
+            weight *= math.log1p(value) if self.transform == "log1p" else value
+        if self.half_life_days is not None:
+            half_lives = (at_us - time_us) / DAY_US / self.half_life_days
+            weight *= 2.0**-half_lives if half_lives > -_MOST_HALF_LIVES else math.inf
+        return weight if _LEAST_WEIGHT <= weight <= _MOST_WEIGHT else 0.0
 
     def _weigh(self, rows: "_Rows", of_kind: Float64s, *, at_us: int) -> Float64s:
         weight: Float64s = of_kind[rows.kind_index]
@@ -183,7 +216,7 @@ class InteractionMatrixBuilder:
         events: Events,
         rows: "_Rows",
         *,
-        verdict: "_TrainVerdict",
+        verdict: TrainVerdict,
         dropped: dict[str, int],
         at_us: int,
     ) -> Interactions:
@@ -191,18 +224,16 @@ class InteractionMatrixBuilder:
         # bit for bit, to the one built from a table that never held the others.
         customer_order = first_appearance(rows.customer_index, rows.n_customers)
         item_order = first_appearance(rows.item_index, rows.n_items)
-        shape = {"n_customers": len(customer_order), "n_items": len(item_order)}
-        pairs = Pairs.of(
-            _renumbered(rows.customer_index, customer_order, rows.n_customers),
-            _renumbered(rows.item_index, item_order, rows.n_items),
-            **shape,
-        )
-        weight = pairs.combined(rows.value, rows.time_us, how=self.combine)
-        weight = np.log1p(weight) if self.compress == "log1p" else weight
+        csr = combined(
+            rows.customer_index, rows.item_index, rows.value, rows.time_us,
+            customer_order=customer_order, item_order=item_order,
+            n_customers=rows.n_customers, n_items=rows.n_items,
+            how=self.combine, compress=self.compress,
+        )  # fmt: skip
         return Interactions(
-            indptr=read_only(_indptr(pairs.customer_index, n_rows=len(customer_order))),
-            indices=read_only(pairs.item_index),
-            data=read_only(weight.astype(np.float32)),
+            indptr=csr.indptr,
+            indices=csr.indices,
+            data=csr.data,
             customers=events.customers.take(customer_order),
             items=events.items.take(item_order),
             builder=self,
@@ -226,36 +257,6 @@ def _checked_kind_weights(kind_weights: object) -> dict[str, float]:
         kind: check_at_least(weight, name=f"kind_weights[{kind!r}]", low=0)
         for kind, weight in kind_weights.items()
     }
-
-
-class _TrainVerdict(NamedTuple):
-    """Per customer code: 0 where training is permitted, else the number of the reason."""
-
-    reasons: Int8s
-    purposes: tuple[str, ...]
-    epoch: int
-    excluded: dict[str, int]
-    policy: str
-    retention_us: int | None
-
-
-def _ask(events: Events, consent: ConsentDoor, *, at_us: int) -> _TrainVerdict:
-    present = first_appearance(events.customer_index, len(events.customers))
-    who = Customers(events.customers, present)
-    verdicts = meet([consent.check(who, stage=stage, at_us=at_us) for stage in ("ingest", "train")])
-    reasons = np.zeros(len(events.customers), dtype=np.int8)
-    reasons[present] = np.where(verdicts.allowed, 0, verdicts.reasons)
-    # A filter may deny without a reason of its own: a denial never reads as permission.
-    reasons[present[~verdicts.allowed & (verdicts.reasons == 0)]] = Reason.BY_FILTER
-    purposes = dict.fromkeys((*consent.purposes("ingest"), *consent.purposes("train")))
-    return _TrainVerdict(
-        reasons,
-        tuple(purposes),
-        verdicts.epoch,
-        dict(verdicts.denied_by_reason()),
-        consent.version,
-        consent.retention_us("ingest", "train"),
-    )
 
 
 class _Rows(NamedTuple):
@@ -304,18 +305,3 @@ class _Rows(NamedTuple):
             value=self.value[mask],
             kind_index=self.kind_index[mask],
         )
-
-
-def _indptr(customer_index: Int32s, *, n_rows: int) -> Int32s | Int64s:
-    ends: Int64s = np.concatenate(([0], np.cumsum(np.bincount(customer_index, minlength=n_rows))))
-    return ends.astype(np.int32) if len(customer_index) < 2**31 else ends
-
-
-def _renumbered(codes: Int32s, order: Int32s, n_codes: int) -> Int32s:
-    """Give codes anew, by their place in `order`."""
-    if len(order) == n_codes and int(order[-1]) == n_codes - 1 and bool((np.diff(order) > 0).all()):
-        return codes
-    inverse = np.full(n_codes, -1, dtype=np.int32)
-    inverse[order] = np.arange(len(order), dtype=np.int32)
-    renumbered: Int32s = inverse[codes]
-    return renumbered

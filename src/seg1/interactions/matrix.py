@@ -1,8 +1,8 @@
 """`Interactions`: the sparse matrix, its vocabularies, and where it came from."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seg1._checks import read_only
 from seg1._types import Float32s, Id, Int32s, Int64s
-from seg1.errors import DamagedError
+from seg1.errors import DamagedError, NoInteractionsError
 from seg1.events import Vocabulary
 
 if TYPE_CHECKING:
@@ -34,13 +34,16 @@ class Provenance:
     at_us
         The moment as of which consent was asked and weights decayed, microseconds UTC.
     n_events, n_customers
-        Events and customers in the matrix.
+        Events and customers in the matrix. Events of customers who left it later are counted still:
+        a matrix does not hold how many a weight is made of.
     dropped
         Events left out: reason to count.
     excluded
         Customers left out for lack of consent: reason to count.
     policy
         Version of the consent policy; or why no consent was needed.
+    consent_at_us
+        The moment as of which consent was asked last, where that is not `at_us`.
     """
 
     purposes: tuple[str, ...]
@@ -51,6 +54,7 @@ class Provenance:
     dropped: Mapping[str, int] = field(default_factory=dict)
     excluded: Mapping[str, int] = field(default_factory=dict)
     policy: str = ""
+    consent_at_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,19 +85,21 @@ class Interactions:
     items: Vocabulary
     builder: "InteractionMatrixBuilder"
     provenance: Provenance
-    _made: "list[csr_array[np.float32, tuple[int, int]]]" = field(default_factory=list, repr=False)
+    _made: "list[tuple[Float32s, csr_array[np.float32, tuple[int, int]]]]" = field(
+        default_factory=list, repr=False
+    )
 
     @property
     def weights(self) -> "csr_array[np.float32, tuple[int, int]]":
         """All weights, a read-only matrix of shape (n_customers, n_items), made when asked for."""
-        if not self._made:
+        if not self._made or self._made[-1][0] is not self.data:
             from scipy.sparse import csr_array  # noqa: PLC0415  # a fifth of a second
 
-            parts = (self.data, self.indices, self.indptr)
             # Looked at here where the load did not: scipy reads where an index says.
             _Csr(self.indptr, self.indices, self.data).check(n_columns=len(self.items))
-            self._made.append(freeze(csr_array(parts, shape=self.shape)))
-        return self._made[0]
+            parts = (self.data, self.indices, self.indptr)
+            self._made.append((self.data, freeze(csr_array(parts, shape=self.shape))))
+        return self._made[-1][1]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -147,6 +153,59 @@ class Interactions:
             return {}
         items, weights = self.history(row)
         return dict(zip(self.items.decode(items), weights.tolist(), strict=True))
+
+    def without(self, customers: Iterable[Id]) -> "Interactions":
+        """Give the interactions of all but some customers, who leave no trace in them.
+
+        Codes are given anew, in the order of the old ones; items that only they had are gone.
+
+        Parameters
+        ----------
+        customers
+            Their ids; those not known are passed over.
+
+        Raises
+        ------
+        NoInteractionsError
+            Where nothing is left.
+        WrongIdTypeError
+            For an id of the other kind.
+
+        Examples
+        --------
+        >>> import seg1
+        >>> table = {"customer": ["ana", "bo"], "item": [7, 8], "time": [0, 0]}
+        >>> builder = seg1.InteractionMatrixBuilder()
+        >>> anyone = seg1.ConsentNotNeeded("an example")
+        >>> built = builder.build(seg1.Events.from_table(table), consent=anyone, at=0)
+        >>> built.without(["ana"]).items.ids
+        (8,)
+        """
+        stays = np.ones(self.shape[0], dtype=np.bool_)
+        gone = self.customers.encode(customers, unknown="ignore")
+        stays[gone[gone >= 0]] = False
+        if not stays.any():
+            raise NoInteractionsError("no interaction is left without these customers")
+        n_of_row = np.diff(self.indptr)
+        is_kept = np.repeat(stays, n_of_row)
+        present = np.unique(self.indices[is_kept])
+        place = np.zeros(self.shape[1], dtype=np.int32)
+        place[present] = np.arange(len(present), dtype=np.int32)
+        indptr = np.zeros(int(stays.sum()) + 1, dtype=self.indptr.dtype)
+        np.cumsum(n_of_row[stays], out=indptr[1:])
+        n_gone = int((~stays).sum())
+        excluded = {**self.provenance.excluded}
+        if n_gone:
+            excluded["erased"] = excluded.get("erased", 0) + n_gone
+        return replace(
+            self,
+            indptr=read_only(indptr),
+            indices=read_only(place[self.indices[is_kept]]),
+            data=read_only(self.data[is_kept]),
+            customers=self.customers.take(np.flatnonzero(stays)),
+            items=self.items.take(present),
+            provenance=replace(self.provenance, n_customers=int(stays.sum()), excluded=excluded),
+        )
 
     @property
     def version(self) -> str:

@@ -4,9 +4,10 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from seg1._types import Float64s, Int32s, Int64s
+from seg1._checks import read_only
+from seg1._types import Float32s, Float64s, Int32s, Int64s
 
-__all__ = ["Combine", "Pairs"]
+__all__ = ["Combine", "Csr", "Pairs", "combined"]
 
 Combine: TypeAlias = Literal["sum", "max", "last"]
 
@@ -80,3 +81,55 @@ class Pairs(NamedTuple):
         rows, of_long = self.rows.copy(), self.rows[is_long]
         rows[is_long] = of_long[np.lexsort((time_us[of_long], pair))]
         return rows
+
+
+class Csr(NamedTuple):
+    """Weights row by row: the read-only arrays of an `Interactions`."""
+
+    indptr: Int32s | Int64s
+    indices: Int32s
+    data: Float32s
+
+
+def combined(
+    customer_index: Int32s,
+    item_index: Int32s,
+    weight: Float64s,
+    time_us: Int64s,
+    *,
+    customer_order: Int32s,
+    item_order: Int32s,
+    n_customers: int,
+    n_items: int,
+    how: Combine,
+    compress: Literal["none", "log1p"],
+) -> Csr:
+    """Combine weights by pair, with new codes: the places of the old ones in the two orders."""
+    pairs = Pairs.of(
+        _renumbered(customer_index, customer_order, n_customers),
+        _renumbered(item_index, item_order, n_items),
+        n_customers=len(customer_order),
+        n_items=len(item_order),
+    )
+    weight = pairs.combined(weight, time_us, how=how)
+    weight = np.log1p(weight) if compress == "log1p" else weight
+    return Csr(
+        read_only(_indptr(pairs.customer_index, n_rows=len(customer_order))),
+        read_only(pairs.item_index),
+        read_only(weight.astype(np.float32)),
+    )
+
+
+def _indptr(customer_index: Int32s, *, n_rows: int) -> Int32s | Int64s:
+    counts = np.bincount(customer_index, minlength=n_rows)
+    ends: Int64s = np.concatenate(([0], np.cumsum(counts)))
+    return ends.astype(np.int32) if len(customer_index) < 2**31 else ends
+
+
+def _renumbered(codes: Int32s, order: Int32s, n_codes: int) -> Int32s:
+    if len(order) == n_codes and bool((np.diff(order) > 0).all()):
+        return codes
+    inverse = np.full(n_codes, -1, dtype=np.int32)
+    inverse[order] = np.arange(len(order), dtype=np.int32)
+    renumbered: Int32s = inverse[codes]
+    return renumbered
