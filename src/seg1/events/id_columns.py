@@ -1,6 +1,7 @@
 """A column of ids, as codes in order of arrival."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from itertools import count, islice
 
 import numpy as np
@@ -20,6 +21,11 @@ class IdReader:
         self.ids: list[Id] = []
         self._problems = problems
         self._codes: defaultdict[Id, int] = defaultdict(None)
+
+    @property
+    def codes(self) -> Mapping[Id, int]:
+        """Ids and their codes, ascending."""
+        return self._codes
 
     def read(self, column: Column) -> tuple[Int32s, Int8s]:
         """Return codes (-1 where an id is bad) and problems, both of shape (n_rows,)."""

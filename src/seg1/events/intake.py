@@ -80,7 +80,8 @@ def _arrow_table(table: Table, names: Sequence[str], pa: PyArrow) -> Table:
 
 
 def _one_array(chunked: Column, pa: PyArrow) -> Column:
-    array = chunked.combine_chunks()
+    # To put together copies, even where there is but one.
+    array = chunked.chunk(0) if chunked.num_chunks == 1 else chunked.combine_chunks()
     if isinstance(array, pa.ChunkedArray):  # pyarrow before 17 keeps the wrapper
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
     return array.cast(pa.large_string()) if str(array.type) == "string_view" else array

@@ -1,6 +1,6 @@
 """`Events`: the table that everything else is built from."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
@@ -8,8 +8,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from seg1._checks import check_choice, read_only
-from seg1._types import Bools, Float64s, Id, Int8s, Int32s, Int64s
+from seg1._types import Bools, Float64s, Int8s, Int32s, Int64s
 from seg1.errors import BadRowError, InvalidArgumentError, InvalidTypeError
+from seg1.events.coding import coded, end_to_end, joined, recoded
 from seg1.events.columns import read_numbers, read_times
 from seg1.events.id_columns import IdReader
 from seg1.events.intake import Row, Table, column_chunks, row_chunks
@@ -172,8 +173,8 @@ class Events:
                 "concat takes several Events; write Events.concat([first, next])"
             )
         living = [_without_erased(part) for part in listed]
-        customers, customer_index = _joined([(e.customers, e.customer_index) for e in living])
-        items, item_index = _joined([(e.items, e.item_index) for e in living])
+        customers, customer_index = joined([(e.customers, e.customer_index) for e in living])
+        items, item_index = joined([(e.items, e.item_index) for e in living])
         kinds = Vocabulary(kind for part in living for kind in part.kinds)
         of_kind = [kinds.encode(part.kinds)[part.kind_index] for part in living]
         return cls(
@@ -181,9 +182,9 @@ class Events:
             items=items,
             customer_index=read_only(customer_index),
             item_index=read_only(item_index),
-            time_us=read_only(_end_to_end([part.time_us for part in living], np.int64)),
-            value=read_only(_end_to_end([part.value for part in living], np.float64)),
-            kind_index=read_only(_end_to_end(of_kind, np.int32)),
+            time_us=read_only(end_to_end([part.time_us for part in living], np.int64)),
+            value=read_only(end_to_end([part.value for part in living], np.float64)),
+            kind_index=read_only(end_to_end(of_kind, np.int32)),
             kinds=tuple(map(str, kinds.ids)),
             dropped=MappingProxyType(_summed([part.dropped for part in living])),
         )
@@ -321,15 +322,20 @@ def _assemble(
         # Both are asked before either grows: a table of the wrong kind changes nothing.
         coded_like.customers.encode(ids["customer"].ids[:1], unknown="ignore")
         coded_like.items.encode(ids["item"].ids[:1], unknown="ignore")
-    # Ids that only dropped rows held leave no trace: codes are given to the rows that stay.
-    customers = Vocabulary() if coded_like is None else coded_like.customers
-    items = Vocabulary() if coded_like is None else coded_like.items
+    customers, customer_index = coded(
+        whole["customer"],
+        ids["customer"],
+        like=None if coded_like is None else coded_like.customers,
+    )
+    items, item_index = coded(
+        whole["item"], ids["item"], like=None if coded_like is None else coded_like.items
+    )
     kinds = Vocabulary(() if coded_like is None else coded_like.kinds)
-    customer_index = _recode(whole["customer"], ids["customer"].ids, grows=customers)
-    item_index = _recode(whole["item"], ids["item"].ids, grows=items)
     kind_index = np.zeros(n_events, dtype=np.int32)
     if "kind" in whole:
-        kind_index = _recode(whole["kind"], [str(kind) for kind in ids["kind"].ids], grows=kinds)
+        names = [str(kind) for kind in ids["kind"].ids]
+        order = first_appearance(whole["kind"], len(names))
+        kind_index = recoded(whole["kind"], order, names, grows=kinds)
     return Events(
         customers=customers,
         items=items,
@@ -343,16 +349,6 @@ def _assemble(
     )
 
 
-def _recode(codes: Int32s, ids: Sequence[Id], *, grows: Vocabulary) -> Int32s:
-    order = first_appearance(codes, len(ids))
-    if not len(grows) and len(order) == len(ids) and (np.diff(order) > 0).all():
-        grows.extend_checked(list(ids))
-        return codes
-    final = np.full(len(ids), -1, dtype=np.int32)
-    final[order] = grows.encode([ids[code] for code in order.tolist()], unknown="add")
-    return final[codes]
-
-
 def _without_erased(events: Events) -> Events:
     for role, vocabulary, codes in (
         ("customer", events.customers, events.customer_index),
@@ -364,22 +360,6 @@ def _without_erased(events: Events) -> Events:
             kept = replace(events, dropped=MappingProxyType(_summed([events.dropped, n_gone])))
             return _without_erased(kept.where(is_live))
     return events
-
-
-def _joined(parts: list[tuple[Vocabulary, Int32s]]) -> tuple[Vocabulary, Int32s]:
-    if parts and all(vocabulary is parts[0][0] for vocabulary, _ in parts):
-        return parts[0][0], _end_to_end([codes for _, codes in parts], np.int32)
-    joined, recoded = Vocabulary(), []
-    for vocabulary, codes in parts:
-        order = first_appearance(codes, len(vocabulary))
-        final = np.full(len(vocabulary), -1, dtype=np.int32)
-        final[order] = joined.encode(vocabulary.decode(order), unknown="add")
-        recoded.append(final[codes])
-    return joined, _end_to_end(recoded, np.int32)
-
-
-def _end_to_end(columns: list[Any], dtype: type[np.generic]) -> Any:  # noqa: ANN401  # of that dtype
-    return np.concatenate([np.zeros(0, dtype=dtype), *columns])
 
 
 def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -29,6 +29,7 @@ __all__ = ["InteractionMatrixBuilder"]
 
 # Outside these a sum of weights would soon read 0 or infinity as float32.
 _LEAST_WEIGHT, _MOST_WEIGHT = 1e-12, 1e30
+_BLOCK_ROWS = 2**15
 _MOST_HALF_LIVES = 1024  # 2.0 ** 1024 would raise
 
 
@@ -132,7 +133,15 @@ class InteractionMatrixBuilder:
                 f"no interaction is left ({told}); see that events, consent and at= name customers "
                 "by the same ids and times in the same unit, microseconds UTC"
             )
-        return self._assemble(events, rows, verdict=verdict, dropped=dropped, at_us=to_us(at))
+        is_whole = len(rows.value) == len(events)
+        return self._assemble(
+            events,
+            rows,
+            verdict=verdict,
+            customer_order=present if is_whole else None,
+            dropped=dropped,
+            at_us=to_us(at),
+        )
 
     def _select(
         self, events: Events, verdict: TrainVerdict, dropped: dict[str, int], *, at_us: int
@@ -152,7 +161,8 @@ class InteractionMatrixBuilder:
             rows = rows.keep(is_young, dropped, "older than its purpose allows")
         rows = rows.keep(rows.value > 0, dropped, "value is not above 0")
         of_kind = np.array([self.kind_weights.get(kind, 1.0) for kind in events.kinds])
-        rows = rows.keep(of_kind[rows.kind_index] > 0, dropped, "kind weighs 0")
+        if not (of_kind > 0).all():
+            rows = rows.keep(of_kind[rows.kind_index] > 0, dropped, "kind weighs 0")
         rows = rows.with_value(self._weigh(rows, of_kind, at_us=at_us))
         rows = rows.keep(rows.value >= _LEAST_WEIGHT, dropped, f"weight below {_LEAST_WEIGHT:g}")
         rows = rows.keep(rows.value <= _MOST_WEIGHT, dropped, f"weight above {_MOST_WEIGHT:g}")
@@ -184,14 +194,19 @@ class InteractionMatrixBuilder:
         return weight if _LEAST_WEIGHT <= weight <= _MOST_WEIGHT else 0.0
 
     def _weigh(self, rows: "_Rows", of_kind: Float64s, *, at_us: int) -> Float64s:
-        weight: Float64s = of_kind[rows.kind_index]
-        with np.errstate(over="ignore", under="ignore"):  # both are left out, and counted
-            if self.transform != "count":
-                value = np.log1p(rows.value) if self.transform == "log1p" else rows.value
-                weight = weight * value
-            if self.half_life_days is not None:
-                age_days = (at_us - rows.time_us) / DAY_US
-                weight = weight * np.exp2(-age_days / self.half_life_days)
+        weight = np.empty(len(rows.value))
+        # Block by block: what is made on the way stays in the cache.
+        for start in range(0, len(weight), _BLOCK_ROWS):
+            block = slice(start, start + _BLOCK_ROWS)
+            of_block = of_kind[rows.kind_index[block]]
+            with np.errstate(over="ignore", under="ignore"):  # both are left out, and counted
+                if self.transform != "count":
+                    value = rows.value[block]
+                    of_block *= np.log1p(value) if self.transform == "log1p" else value
+                if self.half_life_days is not None:
+                    age_days = (at_us - rows.time_us[block]) / DAY_US
+                    of_block *= np.exp2(-age_days / self.half_life_days)
+            weight[block] = of_block
         return weight
 
     def _apply_minimum_counts(self, rows: "_Rows", dropped: dict[str, int]) -> "_Rows":
@@ -217,12 +232,14 @@ class InteractionMatrixBuilder:
         rows: "_Rows",
         *,
         verdict: TrainVerdict,
+        customer_order: Int32s | None,
         dropped: dict[str, int],
         at_us: int,
     ) -> Interactions:
         # Codes are given anew, by first appearance among the rows that stay: the matrix is equal,
         # bit for bit, to the one built from a table that never held the others.
-        customer_order = first_appearance(rows.customer_index, rows.n_customers)
+        if customer_order is None:
+            customer_order = first_appearance(rows.customer_index, rows.n_customers)
         item_order = first_appearance(rows.item_index, rows.n_items)
         csr = combined(
             rows.customer_index, rows.item_index, rows.value, rows.time_us,
