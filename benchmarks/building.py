@@ -213,9 +213,12 @@ mapped = timed("map", lambda: Vocabulary.from_arrays(arrays, "x", verify=False))
 timed("verify", lambda: Vocabulary.from_arrays(arrays, "x"))
 asked = [make(i) for i in range(0, n, n // 10_000)]
 for name, vocabulary in (("plain", plain), ("mapped", mapped)):
-    begun = time.perf_counter()
-    codes = [vocabulary.find(i) for i in asked]
-    told[f"vocabulary_{kind}_find_{name}_us"] = (time.perf_counter() - begun) / len(asked) * 1e6
+    took = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        codes = [vocabulary.find(i) for i in asked]
+        took.append(time.perf_counter() - begun)
+    told[f"vocabulary_{kind}_find_{name}_us"] = min(took) / len(asked) * 1e6
     assert codes == list(range(0, n, n // 10_000))
 timed("erase", lambda: mapped.erase([make(5)]))
 assert mapped.find(make(5)) == -1 and mapped.encode([make(5)], unknown="add").tolist() == [n]

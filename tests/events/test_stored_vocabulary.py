@@ -157,11 +157,13 @@ def test_an_erased_id_is_neither_in_memory_nor_in_what_is_saved(
     assert Vocabulary.from_arrays(vocabulary.to_arrays("x"), "x").find("milk") == 2
 
 
-def test_an_erased_int_is_not_in_what_is_saved() -> None:
+def test_an_erased_int_is_neither_in_memory_nor_in_what_is_saved() -> None:
     vocabulary = stored([5, 123_456_789, 0])
 
     vocabulary.erase([123_456_789])
 
+    assert vocabulary._stored is not None
+    assert list(vocabulary._stored._view) == [5, 0, 0]  # type: ignore[union-attr]  # ints
     assert vocabulary.to_arrays("x")["x_ids"].tolist() == [5, 0, 0]
     again = Vocabulary.from_arrays(vocabulary.to_arrays("x"), "x")
     assert (again.find(0), again.find(123_456_789), again.ids) == (2, -1, (5, "", 0))
@@ -235,6 +237,17 @@ def test_ids_of_one_making_share_no_buckets() -> None:
     for ids in many.values():
         starts = Vocabulary(ids).to_arrays("x")["x_index_starts"]  # type: ignore[arg-type]  # of one kind
         assert np.diff(starts).max() <= 12
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_key_follows_from_all_ids_together(kind: str) -> None:
+    ids = FEW[kind]
+    keys = {
+        Vocabulary(some).to_arrays("x")["x_index_key"].tobytes()
+        for some in (ids, ids[:-1], ids[::-1], ids)
+    }
+
+    assert len(keys) == 3
 
 
 def test_a_key_that_crowds_a_bucket_is_changed_for_another() -> None:

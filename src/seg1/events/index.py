@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from seg1._types import Int32s, Int64s
 from seg1.errors import DamagedError
 
-__all__ = ["Index", "hash_ints", "hash_strings"]
+__all__ = ["Index", "UInt64s", "hash_ints", "hash_strings"]
 
 UInt64s: TypeAlias = NDArray[np.uint64]
 
@@ -25,6 +25,7 @@ _KEY_BYTES: Final = 16
 # Ids that fall by chance have buckets of some 15 at the most; a longer one is another's making.
 _LONGEST: Final = 64
 _HASH_BYTES: Final = 8
+_PLACE_BITS: Final = 31  # a vocabulary has at most 2 ** 31 codes, and as many buckets
 _LOW_64: Final = 2**64 - 1
 
 
@@ -172,7 +173,9 @@ def _n_buckets(n: int) -> int:
 
 def _buckets(hashed: UInt64s) -> tuple[Int32s, Int64s]:
     n_buckets = _n_buckets(len(hashed))
-    bucket = (hashed & np.uint64(n_buckets - 1)).astype(np.int32)
+    bucket = (hashed & np.uint64(n_buckets - 1)).astype(np.int64)
     starts = np.zeros(n_buckets + 1, dtype=np.int32)
     np.cumsum(np.bincount(bucket, minlength=n_buckets), out=starts[1:])
-    return starts, np.argsort(bucket, kind="stable")
+    # Words that hold the place as well are sorted at a fifth of what an argsort takes.
+    words = np.sort((bucket << _PLACE_BITS) | np.arange(len(hashed)))
+    return starts, words & ((1 << _PLACE_BITS) - 1)

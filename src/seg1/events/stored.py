@@ -16,7 +16,7 @@ from seg1._checks import read_only
 from seg1._types import Bools, Id, Int32s, Int64s
 from seg1.errors import DamagedError
 from seg1.events.ids import MAX_ID_BYTES, IdKind
-from seg1.events.index import Index, hash_ints, hash_strings
+from seg1.events.index import Index, UInt64s, hash_ints, hash_strings
 
 __all__ = ["Stored", "StoredInts", "StoredStrings", "lay_out", "read_stored"]
 
@@ -100,8 +100,8 @@ class StoredInts:
     def check(self, prefix: str) -> None:
         """Raise unless the ids are distinct and the index is the one that belongs to them."""
         erased = np.array(sorted(self.erased), dtype=np.int32)
-        live = self.values[_live(len(self), erased)]
-        if len(np.unique(live)) != len(live) or self.values[erased].any():
+        ascending = np.sort(self.values[_live(len(self), erased)])
+        if (ascending[1:] == ascending[:-1]).any() or self.values[erased].any():
             raise DamagedError(f"the {prefix} vocabulary holds an id twice")
         self.index.check_same(StoredInts.of(self.values, erased).index, prefix)
 
@@ -143,11 +143,8 @@ class StoredStrings:
     ) -> "StoredStrings":
         """Put together, with an index made where none is given."""
         if index is None:
-            is_live = _live(len(ends) - 1, erased)
-            content = text.tobytes() + ends.tobytes()
-            index = Index.of(
-                content, lambda key: hash_strings(text, ends, key=key), np.flatnonzero(is_live)
-            )
+            live = np.flatnonzero(_live(len(ends) - 1, erased))
+            index, _ = _index_of_strings(text, ends, live)
         text, ends = read_only(text), read_only(ends)
         gone = frozenset(erased.tolist())
         return cls(text, ends, index, gone, text.data, ends.data)
@@ -221,9 +218,10 @@ class StoredStrings:
         if (lengths > MAX_ID_BYTES).any():
             raise DamagedError(f"the {prefix} vocabulary holds an id that is too long")
         self._check_utf8(starts)
-        made = StoredStrings.of(self.text, self.ends, erased)
-        self._check_distinct(np.flatnonzero(is_live), prefix, key=made.index.key)
-        self.index.check_same(made.index, prefix)
+        live = np.flatnonzero(is_live)
+        index, hashed = _index_of_strings(self.text, self.ends, live)
+        self._check_distinct(live, hashed[live], prefix)
+        self.index.check_same(index, prefix)
 
     def _check_utf8(self, starts: Int64s) -> None:
         try:
@@ -234,13 +232,23 @@ class StoredStrings:
         if ((self.text[starts] & _LEADING_TWO) == _CONTINUED).any():
             raise DamagedError("the text of a vocabulary is not UTF-8")
 
-    def _check_distinct(self, live: Int64s, prefix: str, *, key: bytes) -> None:
-        hashed = hash_strings(self.text, self.ends, key=key)[live]
+    def _check_distinct(self, live: Int64s, hashed: UInt64s, prefix: str) -> None:
         ascending = np.sort(hashed)
         repeated = ascending[1:][ascending[1:] == ascending[:-1]]
         alike = live[np.isin(hashed, repeated)].tolist()
         if len({self.decode(code) for code in alike}) != len(alike):
             raise DamagedError(f"the {prefix} vocabulary holds an id twice")
+
+
+def _index_of_strings(text: NDArray[np.uint8], ends: Int64s, live: Int64s) -> tuple[Index, UInt64s]:
+    """Make an index; give as well the hash of every code, which takes most of the time."""
+    kept: list[UInt64s] = []
+
+    def hashed(key: bytes) -> UInt64s:
+        kept[:] = [hash_strings(text, ends, key=key)]
+        return kept[0]
+
+    return Index.of(text.tobytes() + ends.tobytes(), hashed, live), kept[0]
 
 
 Stored: TypeAlias = StoredInts | StoredStrings
