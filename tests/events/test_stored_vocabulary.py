@@ -18,6 +18,7 @@ from seg1.errors import (
 )
 from seg1.events.ids import id_problem
 from seg1.events.index import Index, hash_ints, hash_strings
+from seg1.events.stored import StoredInts, StoredStrings
 from seg1.events.vocabulary import Vocabulary
 
 strings = st.text(min_size=1, max_size=20).filter(lambda s: id_problem(s) is None)
@@ -305,12 +306,43 @@ def test_an_index_without_one_of_its_parts_is_refused(part: str) -> None:
         Vocabulary.from_arrays(arrays, "x", verify=False)
 
 
-def _twice(ids: list[Id], second: Id) -> dict[str, NDArray[Any]]:
-    """Lay out ids of which one is overwritten by another, with the index that belongs to them."""
-    arrays = Vocabulary(ids).to_arrays("x")
-    names = ("x_ids",) if "x_ids" in arrays else ("x_utf8",)
-    wrong = Vocabulary([*ids[:-1], second]).to_arrays("x")
-    return {**arrays, **{name: wrong[name] for name in names}}
+def with_its_index(made: StoredInts | StoredStrings) -> dict[str, NDArray[Any]]:
+    return {**made.to_arrays("x"), **made.index.to_arrays("x")}
+
+
+def of_text(text: bytes, ends: list[int], erased: list[int]) -> dict[str, NDArray[Any]]:
+    utf8 = np.frombuffer(text, dtype=np.uint8)
+    gone = np.array(erased, dtype=np.int32)
+    return with_its_index(StoredStrings.of(utf8, np.array(ends), gone))
+
+
+def of_ints(values: list[int], erased: list[int]) -> dict[str, NDArray[Any]]:
+    return with_its_index(StoredInts.of(np.array(values), np.array(erased, dtype=np.int32)))
+
+
+def test_what_the_next_test_lays_out_is_accepted_where_it_is_whole() -> None:
+    assert Vocabulary.from_arrays(of_text(b"aab", [0, 2, 2, 3], [1]), "x").ids == ("aa", "", "b")
+    assert Vocabulary.from_arrays(of_ints([5, 0, 0], [1]), "x").ids == (5, "", 0)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        of_text(b"aaaa", [0, 2, 4], []),
+        of_text(b"a\xc3\xa9b", [0, 2, 4], []),
+        of_text(b"aab\xff", [0, 2, 4], []),
+        of_text(b"a" * 257 + b"b", [0, 257, 258], []),
+        of_text(b"aab", [0, 2, 2, 3], []),
+        of_text(b"aab", [0, 2, 3], [1]),
+        of_ints([5, 6, 5], []),
+        of_ints([5, 6], [1]),
+    ],
+)
+def test_ids_that_are_none_are_refused_though_their_index_fits(
+    arrays: dict[str, NDArray[Any]],
+) -> None:
+    with pytest.raises(DamagedError):
+        Vocabulary.from_arrays(arrays, "x")
 
 
 @pytest.mark.parametrize(
