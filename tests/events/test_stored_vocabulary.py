@@ -385,6 +385,18 @@ def test_no_damage_of_an_index_ever_gives_a_wrong_code(kind: str) -> None:
                 Vocabulary.from_arrays(arrays, "x")
 
 
+def test_a_bucket_that_holds_everything_is_told_and_not_searched() -> None:
+    arrays = Vocabulary(range(200)).to_arrays("x")
+    starts = np.zeros_like(arrays["x_index_starts"])
+    starts[1::2] = 200
+
+    loose = Vocabulary.from_arrays({**arrays, "x_index_starts": starts}, "x", verify=False)
+
+    for value in range(200):
+        with pytest.raises(DamagedError, match="the index of a vocabulary does not fit it"):
+            loose.find(value)
+
+
 def _find(vocabulary: Vocabulary, value: Id) -> int:
     try:
         return vocabulary.find(value)
