@@ -258,3 +258,15 @@ def test_event_rows_come_from_json_too() -> None:
     row = EventRow.model_validate_json('{"customer": "ana", "item": 7, "time": 5, "kind": "view"}')
 
     assert (row.customer, row.item, row.time, row.value, row.kind) == ("ana", 7, 5, 1.0, "view")
+
+
+def test_a_later_chunk_of_the_other_kind_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seg1.events.intake._ROWS_AT_ONCE", 2)
+    columns = {"customer": [1, 2, "a", "b"], "item": [7] * 4, "time": [0] * 4}
+
+    with pytest.raises(BadRowError, match="row 2, column 'customer': ids of both kinds"):
+        from_rows(columns)
+    events = from_rows(columns, bad_rows="drop")
+
+    assert events.customers.ids == (1, 2)
+    assert dict(events.dropped) == {"customer: ids of both kinds": 2}
