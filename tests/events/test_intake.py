@@ -2,7 +2,7 @@
 
 import itertools
 import sys
-from collections import OrderedDict, UserDict
+from collections import OrderedDict, UserDict, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -135,6 +135,13 @@ def test_any_mapping_is_a_row_and_an_absent_field_is_none() -> None:
     rows = [OrderedDict(a=1), UserDict(a=2), {}]
 
     assert lists_of(row_chunks(rows, ["a"])) == [[1, 2, None]]
+
+
+def test_a_row_that_makes_up_what_it_lacks_is_not_asked_to() -> None:
+    row: defaultdict[str, int] = defaultdict(int, a=1)
+
+    assert lists_of(row_chunks([row], ["a", "b"])) == [[1], [None]]
+    assert dict(row) == {"a": 1}
 
 
 @pytest.mark.parametrize("row", ["canary", ("canary",), None, 5])

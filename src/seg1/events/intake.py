@@ -174,12 +174,12 @@ def row_chunks(rows: Iterable[Row], names: Sequence[str]) -> Iterator[list[Colum
 
 
 def _fields(chunk: list[Any], names: Sequence[str], n_before: int) -> list[Column]:
-    if set(map(type, chunk)) != {dict}:
-        chunk = [_as_mapping(row, n_before + place) for place, row in enumerate(chunk)]
-    try:
-        return [[row[name] for row in chunk] for name in names]
-    except KeyError:  # a field that is not there reads like one that holds None: as missing
-        return [[row.get(name) for row in chunk] for name in names]
+    if set(map(type, chunk)) <= {dict}:
+        with contextlib.suppress(KeyError):  # some field is not there
+            return [[row[name] for row in chunk] for name in names]
+    mappings = [_as_mapping(row, n_before + place) for place, row in enumerate(chunk)]
+    # A field that is not there reads like one that holds None: as missing.
+    return [[row.get(name) for row in mappings] for name in names]
 
 
 def _as_mapping(row: object, number: int) -> Mapping[str, object]:

@@ -104,7 +104,7 @@ class Interactions:
     @property
     def shape(self) -> tuple[int, int]:
         """(n_customers, n_items)."""
-        return (len(self.customers), len(self.items))
+        return (len(self.indptr) - 1, len(self.items))
 
     def __repr__(self) -> str:
         n_customers, n_items = self.shape
