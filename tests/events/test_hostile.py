@@ -262,7 +262,7 @@ def test_event_rows_come_from_json_too() -> None:
 
 def test_a_later_chunk_of_the_other_kind_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seg1.events.intake._ROWS_AT_ONCE", 2)
-    columns = {"customer": [1, 2, "a", "b"], "item": [7] * 4, "time": [0] * 4}
+    columns: dict[str, list[Any]] = {"customer": [1, 2, "a", "b"], "item": [7] * 4, "time": [0] * 4}
 
     with pytest.raises(BadRowError, match="row 2, column 'customer': ids of both kinds"):
         from_rows(columns)
