@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from seg1._checks import MAX_US, MIN_US
 from seg1.errors import InvalidArgumentError, InvalidTypeError
-from seg1.events.columns import Column, IdReader, Problems, read_numbers, read_times
+from seg1.events.columns import read_numbers, read_times
+from seg1.events.id_columns import IdReader
+from seg1.events.problems import Column, Problems
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OUTSIDE = "time out of the years 1 to 9999"

@@ -2,7 +2,7 @@
 
 import itertools
 import sys
-from collections import OrderedDict, UserDict
+from collections import OrderedDict, UserDict, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -116,7 +116,7 @@ def test_row_chunks_follow_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
 
     chunks = list(row_chunks(({"a": n} for n in range(5)), ["a"]))
 
-    assert [chunk[0].tolist() for chunk in chunks] == [[0, 1], [2, 3], [4]]
+    assert [chunk[0] for chunk in chunks] == [[0, 1], [2, 3], [4]]
 
 
 def test_rows_that_fill_their_chunk_leave_no_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,17 +124,24 @@ def test_rows_that_fill_their_chunk_leave_no_empty_one(monkeypatch: pytest.Monke
 
     chunks = list(row_chunks([{"a": 1}, {"a": 2}], ["a"]))
 
-    assert [chunk[0].tolist() for chunk in chunks] == [[1, 2]]
+    assert [chunk[0] for chunk in chunks] == [[1, 2]]
 
 
 def test_no_rows_are_an_empty_chunk() -> None:
-    assert [chunk[0].tolist() for chunk in row_chunks(iter(()), ["a"])] == [[]]
+    assert [chunk[0] for chunk in row_chunks(iter(()), ["a"])] == [[]]
 
 
 def test_any_mapping_is_a_row_and_an_absent_field_is_none() -> None:
     rows = [OrderedDict(a=1), UserDict(a=2), {}]
 
     assert lists_of(row_chunks(rows, ["a"])) == [[1, 2, None]]
+
+
+def test_a_row_that_makes_up_what_it_lacks_is_not_asked_to() -> None:
+    row: defaultdict[str, int] = defaultdict(int, a=1)
+
+    assert lists_of(row_chunks([row], ["a", "b"])) == [[1], [None]]
+    assert dict(row) == {"a": 1}
 
 
 @pytest.mark.parametrize("row", ["canary", ("canary",), None, 5])

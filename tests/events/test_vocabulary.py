@@ -356,3 +356,25 @@ def test_an_id_can_be_decoded_from_the_moment_it_has_a_code() -> None:
     vocabulary.encode(["milk", "eggs"], unknown="add")
 
     assert decoded == ["milk", "eggs"]
+
+
+def test_a_copy_goes_on_by_itself() -> None:
+    whole = Vocabulary(["a", "b"])
+    mapped = Vocabulary.from_arrays(whole.to_arrays("x"), "x")
+
+    for vocabulary in (whole, mapped):
+        copy = vocabulary.copy()
+        copy.encode(["c"], unknown="add")
+        copy.erase(["a"])
+
+        assert (copy.ids, vocabulary.ids) == (("", "b", "c"), ("a", "b"))
+        assert (copy.find("a"), vocabulary.find("a"), vocabulary.find("c")) == (-1, 0, -1)
+
+
+def test_taking_all_in_their_order_gives_a_vocabulary_that_goes_on_by_itself() -> None:
+    vocabulary = Vocabulary(["a", "b"])
+
+    taken = vocabulary.take(np.array([0, 1]))
+    taken.encode(["c"], unknown="add")
+
+    assert (taken.ids, vocabulary.ids) == (("a", "b", "c"), ("a", "b"))

@@ -453,3 +453,21 @@ def test_a_matrixs_version_names_its_content() -> None:
     assert built(["a", "b"], 1.0).version == built(["a", "b"], 1.0).version
     versions = {built(items, v).version for items in (["a", "b"], ["a", "c"]) for v in (1.0, 2.0)}
     assert len(versions) == 4
+
+
+def test_events_of_the_erased_are_left_out_and_counted() -> None:
+    events = Events.from_table(
+        {"customer": ["ana", "bo", "ana", "cy"], "item": [1, 1, 2, 3], "time": [0, 0, 0, 0]}
+    )
+    events.customers.erase(["ana"])
+    events.items.erase([3])
+    ledger = ConsentLedger()
+    for customer in ("ana", "bo", "cy"):
+        ledger.grant(customer, ["p"], at=0, until=9)
+    consent = Consent.for_purposes(ledger, train="p", decide="q", measure="r")
+
+    for asked in (ANYONE, consent):
+        built = InteractionMatrixBuilder().build(events, consent=asked, at=0)
+
+        assert (built.customers.ids, built.items.ids) == (("bo",), (1,))
+        assert built.provenance.dropped == {"customer or item is erased": 3}

@@ -1,14 +1,23 @@
 """`Interactions`: histories, what it says of itself, and its way to disk and back."""
 
+import subprocess
+import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from seg1 import ConsentNotNeeded, Events, InteractionMatrixBuilder
-from seg1.errors import DamagedError
+from seg1.errors import (
+    DamagedError,
+    InvalidArgumentError,
+    NoInteractionsError,
+    WrongIdTypeError,
+)
 from seg1.interactions import Interactions
 from seg1.testing.strategies import Columns, events_tables
 
@@ -90,3 +99,92 @@ def test_parts_that_do_not_fit_together_are_refused(name: str, array: NDArray[An
 
     with pytest.raises(DamagedError, match="do not fit its vocabularies"):
         Interactions.from_saved(arrays, meta, builder=BUILDER)
+
+
+def test_a_history_by_id_has_items_and_weights_and_is_empty_for_the_unknown() -> None:
+    interactions = small()
+
+    assert interactions.history_of("ana") == {7: 1.0, 9: 1.0}
+    assert interactions.history_of("nobody") == {}
+    with pytest.raises(WrongIdTypeError):
+        interactions.history_of(7)
+
+
+@settings(deadline=None, max_examples=50)
+@given(events_tables(), st.sets(st.integers(1, 6).map("customer-{}".format)))
+def test_without_some_customers_is_what_a_table_without_them_gives(
+    table: Columns, gone: set[str]
+) -> None:
+    interactions = interactions_of(table)
+    stays = [customer not in gone for customer in table["customer"]]
+    rest = {name: [v for v, s in zip(of, stays, strict=True) if s] for name, of in table.items()}
+    assume(any(stays))
+
+    left = interactions.without(gone)
+
+    expected = interactions_of(rest)
+    assert {c: left.history_of(c) for c in left.customers.ids} == {
+        c: expected.history_of(c) for c in expected.customers.ids
+    }
+    assert set(left.items.ids) == set(expected.items.ids)
+    assert left.provenance.n_customers == expected.provenance.n_customers == left.shape[0]
+    n_gone = interactions.shape[0] - left.shape[0]
+    assert left.provenance.excluded == ({"erased": n_gone} if n_gone else {})
+    assert left.weights.toarray().sum() == left.data.sum()
+
+
+def test_without_anybody_nothing_is_left() -> None:
+    with pytest.raises(NoInteractionsError):
+        small().without(["ana", "bo"])
+
+
+def test_unverified_parts_are_looked_at_for_their_form_alone() -> None:
+    arrays, meta = small().to_saved()
+    bent = {**arrays, "weights_indices": np.array([0, 2, 3], np.int32)}
+
+    loose = Interactions.from_saved(bent, meta, builder=BUILDER, verify=False)
+
+    with pytest.raises(InvalidArgumentError):
+        loose.history_of("bo")
+    with pytest.raises(DamagedError):
+        _ = loose.weights
+    short = {**arrays, "weights_indptr": np.array([0, 3], np.int32)}
+    with pytest.raises(DamagedError):
+        Interactions.from_saved(short, meta, builder=BUILDER, verify=False)
+
+
+def test_items_of_a_row_that_do_not_ascend_are_refused() -> None:
+    arrays, meta = small().to_saved()
+
+    for indices in ([1, 0, 2], [0, 0, 2]):
+        arrays["weights_indices"] = np.array(indices, np.int32)
+        with pytest.raises(DamagedError, match="do not fit its vocabularies"):
+            Interactions.from_saved(arrays, meta, builder=BUILDER)
+
+
+def test_loading_reads_nothing_and_needs_no_scipy() -> None:
+    code = (
+        "import sys, numpy as np\n"
+        "from seg1.interactions import Interactions, InteractionMatrixBuilder\n"
+        "from seg1 import ConsentNotNeeded, Events\n"
+        "table = {'customer': ['ana', 'bo'], 'item': [7, 8], 'time': [0, 0]}\n"
+        "builder = InteractionMatrixBuilder()\n"
+        "events = Events.from_table(table)\n"
+        "built = builder.build(events, consent=ConsentNotNeeded('made up'), at=0)\n"
+        "arrays, meta = built.to_saved()\n"
+        "again = Interactions.from_saved(arrays, meta, builder=builder, verify=False)\n"
+        "assert again.history_of('ana') == {7: np.float32(np.log1p(1))}\n"
+        "print('scipy' in sys.modules)"
+    )
+
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+    assert told.stdout.strip() == "False"
+
+
+def test_the_matrix_is_made_once_and_anew_for_other_weights() -> None:
+    interactions = small()
+    other = replace(interactions, data=interactions.data * 2)
+
+    assert interactions.weights is interactions.weights
+    assert other.weights.sum() == 2 * interactions.weights.sum()

@@ -1,28 +1,24 @@
-"""One column of a table, as numpy sees it: codes of ids, times in microseconds, numbers.
+"""A column of numbers or of times, as numpy sees it: float64, or int64 microseconds.
 
 Every reader returns the values and, per row, the number of a problem (0: none). What is done about
 problems is decided once, by the caller, for all columns together.
 """
 
-from collections.abc import Sequence
+import contextlib
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seg1._checks import MAX_US, MIN_US, to_us
-from seg1._types import Float64s, Id, Int8s, Int32s, Int64s
+from seg1._types import Bools, Float64s, Int8s, Int64s
 from seg1.errors import InvalidArgumentError, InvalidTypeError
-from seg1.events.vocabulary import id_problem, plain_id
+from seg1.events.problems import Column, Problems, Value, is_arrow
 
-__all__ = ["Column", "IdReader", "Problems", "is_arrow", "read_numbers", "read_times"]
-
-# Any: a column of whatever library the caller uses, and one value of it; none can be trusted.
-Column: TypeAlias = Any
-Value: TypeAlias = Any
+__all__ = ["read_numbers", "read_times"]
 
 _NAIVE = (
     'times have no time zone; pass tz=, for example tz="Europe/Madrid" or tz="UTC", '
@@ -33,109 +29,31 @@ _OUTSIDE = "time out of the years 1 to 9999"
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
-class Problems:
-    """Numbers the reasons for which rows cannot be used; 0 means there is none."""
-
-    def __init__(self) -> None:
-        self.reasons = ["ok"]
-
-    def number(self, reason: str) -> int:
-        """Give a reason its number."""
-        if reason not in self.reasons:
-            self.reasons.append(reason)
-        return self.reasons.index(reason)
-
-
-class IdReader:
-    """Codes ids in order of arrival, over any number of chunks of one column."""
-
-    def __init__(self, problems: Problems) -> None:
-        self.ids: list[Id] = []
-        self._problems = problems
-        self._codes: dict[Id, int] = {}
-
-    def read(self, column: Column) -> tuple[Int32s, Int8s]:
-        """Return codes (-1 where an id is bad) and problems, both of shape (n_rows,)."""
-        if is_arrow(column):
-            return self._read_arrow(column)
-        values = np.asarray(column)
-        if len(values) and values.dtype.kind not in "iuUTO":  # np.array([]) holds no floats
-            raise _no_ids(values.dtype, is_float=values.dtype.kind == "f")
-        return self._read_values(values.tolist())
-
-    def _read_arrow(self, column: Column) -> tuple[Int32s, Int8s]:
-        _check_arrow_ids(column.type)
-        encoded = column.dictionary_encode()
-        # A null among the rows points past the end: at the one entry added for it.
-        values = [*encoded.dictionary.to_pylist(), None]
-        codes, problems = self._read_values(values)
-        # A small dictionary comes with small indices, in which the added entry has no room.
-        indices = encoded.indices.cast("int64").fill_null(len(values) - 1)
-        rows = indices.to_numpy(zero_copy_only=False)
-        return codes[rows], problems[rows]
-
-    def _read_values(self, values: Sequence[object]) -> tuple[Int32s, Int8s]:
-        codes = np.fromiter(map(self._code, values), np.int32, count=len(values))
-        problems = np.zeros(len(values), dtype=np.int8)
-        for row in np.flatnonzero(codes < 0).tolist():
-            problems[row] = self._problems.number(id_problem(values[row]) or "ids of both kinds")
-        return codes, problems
-
-    def _code(self, value: Value) -> int:
-        if type(value) is not str and type(value) is not int:
-            value = plain_id(value)
-        # 1.0 and True equal 1 as keys of a dict: only a true str or int is looked up.
-        code = self._codes.get(value) if type(value) in (str, int) else -1
-        if code is None:
-            if id_problem(value) is not None or not self._fits(value):
-                return -1
-            code = self._codes[value] = len(self.ids)
-            self.ids.append(value)
-        return code
-
-    def _fits(self, value: Id) -> bool:
-        return not self.ids or type(self.ids[0]) is type(value)
-
-
-def _check_arrow_ids(kind: Column) -> None:
-    import pyarrow as pa  # noqa: PLC0415  # only where the caller's table has brought it
-
-    held = kind.value_type if pa.types.is_dictionary(kind) else kind
-    is_text = str(held) in ("string", "large_string", "string_view")
-    if not (is_text or pa.types.is_integer(held) or pa.types.is_null(held)):
-        raise _no_ids(held, is_float=pa.types.is_floating(held))
-
-
-def _no_ids(kind: object, *, is_float: bool) -> InvalidTypeError:
-    why = " (pandas makes floats of ints with gaps)" if is_float else ""
-    return InvalidTypeError(
-        f"a column of ids holds {kind}{why}; ids are str or int: convert it to a nullable int or "
-        "to str first"
-    )
-
-
 def read_numbers(column: Column, problems: Problems) -> tuple[Float64s, Int8s]:
     """Read finite numbers as float64, with the problem of each row."""
     values, missing = _numbers(column)
+    is_bad = ~np.isfinite(values)
     bad = np.zeros(len(values), dtype=np.int8)
-    bad[~np.isfinite(values)] = problems.number("not a finite number")
+    if not (is_bad.any() or missing.any()):
+        return values, bad
+    bad[is_bad] = problems.number("not a finite number")
     bad[missing] = problems.number("missing")
     return np.where(bad == 0, values, 0.0), bad
 
 
 def _numbers(column: Column) -> tuple[Float64s, NDArray[np.bool_]]:
     if is_arrow(column):
-        missing = column.is_null().to_numpy(zero_copy_only=False)
+        missing = _nulls(column)
         column = _cast_arrow_number(column)
     else:
-        column = _typed(np.asarray(column), np.float64, only={int, float})
+        column = _typed(column, np.float64, only={int, float})
         missing = _none(column)
     if column.dtype == object:
         missing = np.fromiter((v is None for v in column), np.bool_, count=len(column))
         column = np.fromiter(map(_as_float, column), np.float64, count=len(column))
     if column.dtype.kind not in "iuf":
         raise InvalidTypeError(f"a column of numbers holds {column.dtype}; convert it first")
-    return column.astype(np.float64), missing
+    return column.astype(np.float64, copy=False), missing
 
 
 def _cast_arrow_number(column: Column) -> NDArray[np.generic]:
@@ -151,6 +69,13 @@ def _cast_arrow_number(column: Column) -> NDArray[np.generic]:
     return numbers
 
 
+def _nulls(column: Column) -> Bools:
+    if not column.null_count:
+        return np.zeros(len(column), dtype=np.bool_)
+    nulls: Bools = column.is_null().to_numpy(zero_copy_only=False)
+    return nulls
+
+
 def _as_float(value: object) -> float:
     is_number = isinstance(value, int | float | Decimal | np.integer | np.floating)
     if not is_number or isinstance(value, bool):
@@ -161,16 +86,17 @@ def _as_float(value: object) -> float:
         return np.nan
 
 
-def _typed(
-    values: NDArray[np.generic], dtype: type[np.generic], *, only: set[type]
-) -> NDArray[np.generic]:
-    """Turn a column of objects that are all of a few plain types into an array of numbers."""
-    if values.dtype != object or not set(map(type, values)) <= only:
+def _typed(column: Column, dtype: type[np.generic], *, only: set[type]) -> NDArray[np.generic]:
+    """Turn a column into an array: of numbers where its objects are all of a few plain types."""
+    is_list = isinstance(column, list)
+    values = None if is_list else np.asarray(column)
+    if values is not None and values.dtype != object:
         return values
-    try:
-        return values.astype(dtype)
-    except OverflowError:  # one of them is too large: each is looked at
-        return values
+    if set(map(type, column)) <= only:
+        # One of them may be too large: then each is looked at.
+        with contextlib.suppress(OverflowError):
+            return np.array(column, dtype=dtype)
+    return np.fromiter(column, dtype=object, count=len(column)) if values is None else values
 
 
 class _Ticks(NamedTuple):
@@ -196,24 +122,30 @@ def read_times(column: Column, problems: Problems, *, tz: str | None) -> tuple[I
         For a column that holds no times.
     """
     if not is_arrow(column):
-        column = _typed(np.asarray(column), np.int64, only={int})
+        column = _typed(column, np.int64, only={int})
         column = column if len(column) else column.astype(np.int64)
         if column.dtype == object:
             return _read_time_objects(column, problems, zone=_zone(tz))
     ticks = _arrow_ticks(column) if is_arrow(column) else _numpy_ticks(column)
     low, high = (bound * ticks.per_second // 1_000_000 for bound in (MIN_US, MAX_US))
     outside = (ticks.values < low) | (ticks.values > high)
-    us = _to_microseconds(np.where(outside | ticks.missing, 0, ticks.values), ticks.per_second)
+    unusable = outside | ticks.missing
+    usable = np.where(unusable, 0, ticks.values) if unusable.any() else ticks.values
+    us = _to_microseconds(usable, ticks.per_second)
     if ticks.is_naive:
         us = _localise(us, zone=_zone(tz))
         outside |= (us < MIN_US) | (us > MAX_US)
     bad = np.zeros(len(us), dtype=np.int8)
+    if not (outside.any() or ticks.missing.any()):
+        return us, bad
     bad[outside] = problems.number(_OUTSIDE)
     bad[ticks.missing] = problems.number("missing")
     return us, bad
 
 
 def _to_microseconds(ticks: Int64s, per_second: int) -> Int64s:
+    if per_second == _PER_SECOND["us"]:
+        return ticks
     if per_second > _PER_SECOND["us"]:
         return ticks // (per_second // _PER_SECOND["us"])
     return ticks * (_PER_SECOND["us"] // per_second)
@@ -238,7 +170,9 @@ def _none(values: NDArray[np.generic]) -> NDArray[np.bool_]:
 
 def _as_int64(values: NDArray[np.generic]) -> Int64s:
     # A uint64 past the end would wrap into the past: it is held at the end, out of range.
-    held: Int64s = np.minimum(values, np.iinfo(np.int64).max).astype(np.int64)
+    if values.dtype.kind == "u":
+        values = np.minimum(values, np.iinfo(np.int64).max)
+    held: Int64s = values.astype(np.int64, copy=False)
     return held
 
 
@@ -246,7 +180,7 @@ def _arrow_ticks(column: Column) -> _Ticks:
     import pyarrow as pa  # noqa: PLC0415  # only where the caller's table has brought it
 
     kind = column.type
-    missing = column.is_null().to_numpy(zero_copy_only=False)
+    missing = _nulls(column)
     if pa.types.is_null(kind):
         column = column.cast(pa.int64())
         kind = column.type
@@ -336,8 +270,3 @@ def _offset_us(wall_us: int, zone: ZoneInfo) -> int:
     wall = datetime(1970, 1, 1) + timedelta(microseconds=wall_us)  # noqa: DTZ001  # a wall clock
     offset = wall.replace(tzinfo=zone).utcoffset()
     return 0 if offset is None else offset // timedelta(microseconds=1)
-
-
-def is_arrow(column: Column) -> bool:
-    """Whether a column is a pyarrow array; asked without importing pyarrow."""
-    return type(column).__module__.split(".")[0] == "pyarrow"

@@ -8,19 +8,21 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from seg1.errors import InvalidTypeError, MissingColumnError
-from seg1.events.columns import Column, is_arrow
+from seg1.events.problems import Column, is_arrow
+from seg1.events.row import EventRow
 
-__all__ = ["Table", "column_chunks", "row_chunks"]
+__all__ = ["Row", "Table", "column_chunks", "row_chunks"]
 
 Table: TypeAlias = Any  # of whatever library the caller uses
+Row: TypeAlias = Mapping[str, object] | EventRow
 PyArrow: TypeAlias = Any  # the module: it has no types
 
-_CHUNK_ROWS = 1_000_000
+_CHUNK_ROWS = 8_000_000
 _ROWS_AT_ONCE = 100_000
 
 
 def column_chunks(table: Table, names: Sequence[str]) -> Iterator[list[Column]]:
-    """Give the named columns of a table, about a million rows at a time.
+    """Give the named columns of a table, some millions of rows at a time.
 
     Parameters
     ----------
@@ -78,7 +80,8 @@ def _arrow_table(table: Table, names: Sequence[str], pa: PyArrow) -> Table:
 
 
 def _one_array(chunked: Column, pa: PyArrow) -> Column:
-    array = chunked.combine_chunks()
+    # To put together copies, even where there is but one.
+    array = chunked.chunk(0) if chunked.num_chunks == 1 else chunked.combine_chunks()
     if isinstance(array, pa.ChunkedArray):  # pyarrow before 17 keeps the wrapper
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
     return array.cast(pa.large_string()) if str(array.type) == "string_view" else array
@@ -149,15 +152,14 @@ def _check_names(known: Sequence[str], names: Sequence[str]) -> None:
             raise MissingColumnError(f"the table has no column {name!r}; it has {some}")
 
 
-def row_chunks(
-    rows: Iterable[Mapping[str, object]], names: Sequence[str]
-) -> Iterator[list[Column]]:
-    """Give the named fields of rows as columns of objects, a hundred thousand rows at a time.
+def row_chunks(rows: Iterable[Row], names: Sequence[str]) -> Iterator[list[Column]]:
+    """Give the named fields of rows as lists, a hundred thousand rows at a time.
 
     Raises
     ------
     InvalidTypeError
-        For a row that is no mapping, or for something that is no iterable of rows.
+        For a row that is no mapping and no `EventRow`, or for something that is no iterable of
+        rows.
     """
     if not isinstance(rows, Iterable):
         raise InvalidTypeError(f"rows must be an iterable of mappings, got {type(rows).__name__}")
@@ -165,18 +167,27 @@ def row_chunks(
     n_before = 0
     # No rows at all are a table too: an empty one.
     while (chunk := list(itertools.islice(stream, _ROWS_AT_ONCE))) or not n_before:
-        _check_mappings(chunk, n_before)
-        # A field that is not there reads like one that holds None: as missing.
-        yield [_as_column([row.get(name) for row in chunk], name) for name in names]
+        yield _fields(chunk, names, n_before)
         if not chunk:
             return
         n_before += len(chunk)
 
 
-def _check_mappings(chunk: Sequence[object], n_before: int) -> None:
-    for position, row in enumerate(chunk):
-        if type(row) is not dict and not isinstance(row, Mapping):
-            raise InvalidTypeError(
-                f"row {n_before + position} is a {type(row).__name__}; rows are mappings of "
-                "column name to value"
-            )
+def _fields(chunk: list[Any], names: Sequence[str], n_before: int) -> list[Column]:
+    if set(map(type, chunk)) <= {dict}:
+        with contextlib.suppress(KeyError):  # some field is not there
+            return [[row[name] for row in chunk] for name in names]
+    mappings = [_as_mapping(row, n_before + place) for place, row in enumerate(chunk)]
+    # A field that is not there reads like one that holds None: as missing.
+    return [[row.get(name) for row in mappings] for name in names]
+
+
+def _as_mapping(row: object, number: int) -> Mapping[str, object]:
+    if isinstance(row, EventRow):
+        return row.__dict__
+    if not isinstance(row, Mapping):
+        raise InvalidTypeError(
+            f"row {number} is a {type(row).__name__}; rows are mappings of column name to value, "
+            "or seg1.events.EventRow"
+        )
+    return row

@@ -1,6 +1,6 @@
 """`Events`: the table that everything else is built from."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
@@ -8,10 +8,13 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from seg1._checks import check_choice, read_only
-from seg1._types import Bools, Float64s, Id, Int8s, Int32s, Int64s
+from seg1._types import Bools, Float64s, Int8s, Int32s, Int64s
 from seg1.errors import BadRowError, InvalidArgumentError, InvalidTypeError
-from seg1.events.columns import Column, IdReader, Problems, read_numbers, read_times
-from seg1.events.intake import Table, column_chunks, row_chunks
+from seg1.events.coding import coded, end_to_end, joined, recoded
+from seg1.events.columns import read_numbers, read_times
+from seg1.events.id_columns import IdReader
+from seg1.events.intake import Row, Table, column_chunks, row_chunks
+from seg1.events.problems import Column, Problems
 from seg1.events.vocabulary import Vocabulary, first_appearance
 
 __all__ = ["BadRows", "Events"]
@@ -116,7 +119,7 @@ class Events:
     @classmethod
     def from_rows(
         cls,
-        rows: Iterable[Mapping[str, object]],
+        rows: Iterable[Row],
         *,
         customer: str = "customer",
         item: str = "item",
@@ -127,7 +130,7 @@ class Events:
         bad_rows: BadRows = "raise",
         coded_like: "Events | None" = None,
     ) -> "Events":
-        """Read events from an iterable of mappings, such as a generator of messages.
+        """Read events from an iterable of mappings or `EventRow`, such as a generator of messages.
 
         The parameters are those of `from_table`; `rows` is read once, in chunks. A field that a
         row does not have is missing.
@@ -142,6 +145,49 @@ class Events:
         columns = _Columns(customer, item, time, value, kind)
         chunks = row_chunks(rows, columns.names)
         return _read(chunks, columns, tz=tz, bad_rows=bad_rows, coded_like=coded_like)
+
+    @classmethod
+    def concat(cls, parts: Iterable["Events"]) -> "Events":
+        """Put events one after the other.
+
+        Parts that share their vocabularies (`coded_like=`) keep their codes; others are coded anew,
+        as if their rows had stood in one table. Events of erased ids are left out and counted.
+
+        Raises
+        ------
+        InvalidTypeError
+            For something that is no `Events`.
+        WrongIdTypeError
+            Where one part has str ids and another int.
+
+        Examples
+        --------
+        >>> first = Events.from_table({"customer": ["ana"], "item": [7], "time": [0]})
+        >>> second = Events.from_table({"customer": ["bo"], "item": [7], "time": [1]})
+        >>> Events.concat([first, second])
+        Events(2 events, 2 customers, 1 items, dropped 0)
+        """
+        listed = list(parts)
+        if not all(isinstance(part, Events) for part in listed):
+            raise InvalidTypeError(
+                "concat takes several Events; write Events.concat([first, next])"
+            )
+        living = [_without_erased(part) for part in listed]
+        customers, customer_index = joined([(e.customers, e.customer_index) for e in living])
+        items, item_index = joined([(e.items, e.item_index) for e in living])
+        kinds = Vocabulary(kind for part in living for kind in part.kinds)
+        of_kind = [kinds.encode(part.kinds)[part.kind_index] for part in living]
+        return cls(
+            customers=customers,
+            items=items,
+            customer_index=read_only(customer_index),
+            item_index=read_only(item_index),
+            time_us=read_only(end_to_end([part.time_us for part in living], np.int64)),
+            value=read_only(end_to_end([part.value for part in living], np.float64)),
+            kind_index=read_only(end_to_end(of_kind, np.int32)),
+            kinds=tuple(map(str, kinds.ids)),
+            dropped=MappingProxyType(_summed([part.dropped for part in living])),
+        )
 
     def __len__(self) -> int:
         """Count the events."""
@@ -211,13 +257,17 @@ def _read(
             for column, role in zip(chunk, columns.roles, strict=True)
         ]
         bad = [problem for _, problem in read]
-        good = ~np.any(bad, axis=0)
-        if not good.all() and bad_rows == "raise":
-            raise _first_bad_row(bad, columns, problems, n_before)
-        _count_bad(bad, columns, problems, into=dropped)
-        parts.append([values[good] for values, _ in read])
-        n_before += len(good)
-    whole = dict(zip(columns.roles, map(np.concatenate, zip(*parts, strict=True)), strict=True))
+        values = [of_column for of_column, _ in read]
+        if any(problem.any() for problem in bad):
+            if bad_rows == "raise":
+                raise _first_bad_row(bad, columns, problems, n_before)
+            _count_bad(bad, columns, problems, into=dropped)
+            is_good = ~np.any(bad, axis=0)
+            values = [of_column[is_good] for of_column in values]
+        parts.append(values)
+        n_before += len(bad[0])
+    joined = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
+    whole = dict(zip(columns.roles, joined, strict=True))
     return _assemble(whole, ids, dropped=dropped, coded_like=coded_like)
 
 
@@ -272,15 +322,20 @@ def _assemble(
         # Both are asked before either grows: a table of the wrong kind changes nothing.
         coded_like.customers.encode(ids["customer"].ids[:1], unknown="ignore")
         coded_like.items.encode(ids["item"].ids[:1], unknown="ignore")
-    # Ids that only dropped rows held leave no trace: codes are given to the rows that stay.
-    customers = Vocabulary() if coded_like is None else coded_like.customers
-    items = Vocabulary() if coded_like is None else coded_like.items
+    customers, customer_index = coded(
+        whole["customer"],
+        ids["customer"],
+        like=None if coded_like is None else coded_like.customers,
+    )
+    items, item_index = coded(
+        whole["item"], ids["item"], like=None if coded_like is None else coded_like.items
+    )
     kinds = Vocabulary(() if coded_like is None else coded_like.kinds)
-    customer_index = _recode(whole["customer"], ids["customer"].ids, grows=customers)
-    item_index = _recode(whole["item"], ids["item"].ids, grows=items)
     kind_index = np.zeros(n_events, dtype=np.int32)
     if "kind" in whole:
-        kind_index = _recode(whole["kind"], [str(kind) for kind in ids["kind"].ids], grows=kinds)
+        names = [str(kind) for kind in ids["kind"].ids]
+        order = first_appearance(whole["kind"], len(names))
+        kind_index = recoded(whole["kind"], order, names, grows=kinds)
     return Events(
         customers=customers,
         items=items,
@@ -294,8 +349,22 @@ def _assemble(
     )
 
 
-def _recode(codes: Int32s, ids: Sequence[Id], *, grows: Vocabulary) -> Int32s:
-    order = first_appearance(codes, len(ids))
-    final = np.full(len(ids), -1, dtype=np.int32)
-    final[order] = grows.encode([ids[code] for code in order.tolist()], unknown="add")
-    return final[codes]
+def _without_erased(events: Events) -> Events:
+    for role, vocabulary, codes in (
+        ("customer", events.customers, events.customer_index),
+        ("item", events.items, events.item_index),
+    ):
+        is_live = vocabulary.is_live(codes)
+        if not is_live.all():
+            n_gone = {f"{role} is erased": int((~is_live).sum())}
+            kept = replace(events, dropped=MappingProxyType(_summed([events.dropped, n_gone])))
+            return _without_erased(kept.where(is_live))
+    return events
+
+
+def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for of in counts:
+        for reason, n in of.items():
+            total[reason] = total.get(reason, 0) + n
+    return total

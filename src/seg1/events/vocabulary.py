@@ -1,15 +1,14 @@
 """Ids and their codes: the one place where the caller's names become row numbers."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
-from typing import Literal, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seg1._checks import check_choice
-from seg1._types import Id, Int32s
+from seg1._types import Bools, Id, Int32s
 from seg1.errors import (
     DamagedError,
     InvalidArgumentError,
@@ -17,6 +16,15 @@ from seg1.errors import (
     UnknownIdError,
     WrongIdTypeError,
 )
+from seg1.events.ids import (
+    MAX_ID_BYTES,
+    IdKind,
+    as_id,
+    first_appearance,
+    id_problem,
+    plain_id,
+)
+from seg1.events.stored import Stored, lay_out, read_stored, read_unindexed
 
 __all__ = [
     "MAX_ID_BYTES",
@@ -28,99 +36,19 @@ __all__ = [
     "plain_id",
 ]
 
-IdKind: TypeAlias = Literal["str", "int"]
-
-MAX_ID_BYTES = 256
 _MAX_CODES = 2**31 - 1
-_INT64 = (-(2**63), 2**63 - 1)
-
-
-def id_problem(value: object) -> str | None:
-    """Say what is wrong with an id, or None. The value is not in the answer.
-
-    Examples
-    --------
-    >>> id_problem("a-17"), id_problem(""), id_problem(2.0)
-    (None, 'empty id', 'id is a float; ids are str or int')
-    """
-    if isinstance(value, str):
-        return _string_problem(value)
-    if isinstance(value, int | np.integer) and not isinstance(value, bool):
-        return None if _INT64[0] <= int(value) <= _INT64[1] else "id does not fit into int64"
-    return "missing" if value is None else f"id is a {type(value).__name__}; ids are str or int"
-
-
-def _string_problem(value: str) -> str | None:
-    if not value:
-        return "empty id"
-    try:
-        n_bytes = len(value) if value.isascii() else len(value.encode())
-    except UnicodeEncodeError:
-        return "id is not valid Unicode"
-    return f"id is longer than {MAX_ID_BYTES} bytes" if n_bytes > MAX_ID_BYTES else None
-
-
-def plain_id(value: object) -> object:
-    """Take the plain str or int out of a subclass of one (an enum, a numpy scalar).
-
-    Examples
-    --------
-    >>> plain_id(np.int64(7)), plain_id(np.str_("a")), plain_id(None)
-    (7, 'a', None)
-    """
-    if isinstance(value, str):
-        return str.__str__(value)  # str() of an enum would give its name, not its value
-    is_int = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    return int(value) if is_int else value  # type: ignore[call-overload]  # an int, as just seen
-
-
-def as_id(value: object) -> Id:
-    """Accept one id as a plain str or int; raise without showing it."""
-    # The hot paths: nothing else to look at.
-    if type(value) is str and value and value.isascii() and len(value) <= MAX_ID_BYTES:
-        return value
-    if type(value) is int and -(2**63) <= value < 2**63:
-        return value
-    problem = id_problem(value)
-    if problem is None:
-        return plain_id(value)  # type: ignore[return-value]  # id_problem has seen what it is
-    if isinstance(value, str | int | np.integer) and not isinstance(value, bool):
-        raise InvalidArgumentError(problem)
-    raise InvalidTypeError(f"id must be a str or an int, got {type(value).__name__}")
-
-
-def first_appearance(codes: Int32s, n_codes: int) -> Int32s:
-    """List the codes that occur, in the order in which they first do.
-
-    Parameters
-    ----------
-    codes
-        Codes in [0, n_codes), shape (n,).
-    n_codes
-        How many codes there can be.
-
-    Returns
-    -------
-    ndarray of int32, shape (n_distinct,)
-
-    Examples
-    --------
-    >>> first_appearance(np.array([4, 1, 4, 0], dtype=np.int32), 5)
-    array([4, 1, 0], dtype=int32)
-    """
-    first_row = np.full(n_codes, -1, dtype=np.int64)
-    # Written back to front: of equal codes the assignment that stays is the first row's.
-    first_row[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
-    present = np.flatnonzero(first_row >= 0)
-    order: Int32s = present[np.argsort(first_row[present])].astype(np.int32)
-    return order
+_ERASED = ""  # stands where an id was; it is no id of either kind
 
 
 class Vocabulary:
     """Ids of one kind (str or int), each with a code: 0, 1, 2, ... in order of arrival.
 
-    Codes never change; a vocabulary only grows, and only by `encode(..., unknown="add")`. Any
-    number of threads may read while one adds.
+    Codes never change and are never used again. A vocabulary grows by
+    `encode(..., unknown="add")`; an id leaves it by `erase`. Any number of threads may read while
+    one adds or erases.
+
+    One that was saved is mapped when it is loaded: `find` reads the few bytes it needs, and what is
+    added stands beside.
 
     Parameters
     ----------
@@ -145,28 +73,40 @@ class Vocabulary:
     """
 
     def __init__(self, ids: Iterable[Id] = ()) -> None:
-        self._ids: list[Id] = []
+        self._stored: Stored | None = None  # the ids of the first codes, where they were saved
+        self._n_stored = 0
+        self._ids: list[Id] = []  # the ids of the codes after them
         self._codes: dict[Id, int] = {}
+        self._kind: IdKind | None = None
+        self._erased: frozenset[int] = frozenset()
         self._lock = threading.Lock()
         self.encode(ids, unknown="add")
 
     @property
     def kind(self) -> IdKind | None:
         """Which kind of id it holds: "str", "int", or None while it is empty."""
-        if not self._ids:
-            return None
-        return "str" if isinstance(self._ids[0], str) else "int"
+        return self._kind
 
     @property
     def ids(self) -> tuple[Id, ...]:
-        """All ids, in the order of their codes."""
-        return tuple(self._ids)
+        """All ids, in the order of their codes; "", which is no id, where one is erased."""
+        stored = self._stored
+        return tuple(self._ids) if stored is None else (*stored.ids(), *self._ids)
+
+    @property
+    def n_erased(self) -> int:
+        """How many codes have lost their ids."""
+        return len(self._erased)
 
     def __len__(self) -> int:
-        return len(self._ids)
+        """Count the codes, those of erased ids among them."""
+        return self._n_stored + len(self._ids)
 
     def __contains__(self, value: object) -> bool:
-        return id_problem(value) is None and value in self._codes and self._is_kind(value)
+        if id_problem(value) is not None:
+            return False
+        plain = plain_id(value)
+        return type(plain).__name__ == self._kind and self._find(plain) >= 0  # type: ignore[arg-type]  # an id
 
     def __repr__(self) -> str:
         return f"Vocabulary({len(self)} ids of kind {self.kind})"
@@ -188,9 +128,11 @@ class Vocabulary:
             code = self._codes.get(value)
             if code is not None:
                 return code
-        checked = as_id(value)
+        checked, stored = as_id(value), self._stored
+        if stored is not None and checked is value and type(value) is stored.id_type:
+            return stored.find(value)  # type: ignore[arg-type]  # of its type, as just seen
         self._check_kinds([checked])
-        return self._codes.get(checked, -1)
+        return self._find(checked)
 
     def encode(
         self, ids: Iterable[Id], *, unknown: Literal["error", "ignore", "add"] = "error"
@@ -216,14 +158,12 @@ class Vocabulary:
             Where an id is of the other kind. Nothing is added then.
         """
         check_choice(unknown, name="unknown", choices=("error", "ignore", "add"))
-        if isinstance(ids, str):  # its letters would become ids
-            raise InvalidTypeError("ids must be several, got one str; write [id]")
-        plain = [as_id(value) for value in ids]
+        plain = _plain_ids(ids)
         if unknown == "add":
             self._add(plain)
         else:
             self._check_kinds(plain)
-        codes = np.fromiter((self._codes.get(i, -1) for i in plain), np.int32, count=len(plain))
+        codes = np.fromiter(map(self._find, plain), np.int32, count=len(plain))
         if unknown == "error" and (codes < 0).any():
             n_unknown = int((codes < 0).sum())
             raise UnknownIdError(
@@ -239,12 +179,83 @@ class Vocabulary:
         ------
         InvalidArgumentError
             For a code that was never given out.
+        UnknownIdError
+            For a code whose id is erased; `is_live` tells which are not.
         """
         numbers = codes.tolist() if isinstance(codes, np.ndarray) else list(codes)
-        ids = self._ids
-        if numbers and not (min(numbers) >= 0 and max(numbers) < len(ids)):
-            raise InvalidArgumentError(f"codes must lie in [0, {len(ids)})")
-        return [ids[code] for code in numbers]
+        if numbers and not (min(numbers) >= 0 and max(numbers) < len(self)):
+            raise InvalidArgumentError(f"codes must lie in [0, {len(self)})")
+        ids = self._decode(numbers)
+        if self._erased and _ERASED in ids:
+            raise UnknownIdError(
+                f"{ids.count(_ERASED)} of {len(ids)} codes are of erased ids, the first at "
+                f"position {ids.index(_ERASED)}; is_live(codes) tells them apart"
+            )
+        return ids
+
+    def is_live(self, codes: NDArray[np.integer]) -> Bools:
+        """Tell which codes have an id still: mask of shape (n,).
+
+        Examples
+        --------
+        >>> items = Vocabulary(["milk", "bread"])
+        >>> items.erase(["milk"])
+        1
+        >>> items.is_live(np.array([0, 1]))
+        array([False,  True])
+        """
+        erased = self._erased
+        return ~np.isin(codes, list(erased)) if erased else np.ones(len(codes), dtype=np.bool_)
+
+    def erase(self, ids: Iterable[Id]) -> int:
+        """Forget ids, and tell how many were known. Their codes are never used again.
+
+        An id is then neither in memory nor in what is saved; a folder from which the vocabulary was
+        loaded keeps it until it is saved anew. The same id, added again, gets a new code.
+
+        Raises
+        ------
+        WrongIdTypeError
+            Where an id is of the other kind. Nothing is erased then.
+
+        Examples
+        --------
+        >>> items = Vocabulary(["milk", "bread"])
+        >>> items.erase(["milk", "tea"]), items.find("milk")
+        (1, -1)
+        >>> items.encode(["milk"], unknown="add")
+        array([2], dtype=int32)
+        """
+        plain = _plain_ids(ids)
+        with self._lock:
+            self._check_kinds(plain)
+            gone = {code for code in map(self._find, plain) if code >= 0}
+            self._erased |= gone  # first: a reader who meets no id knows why
+            added = {code for code in gone if code >= self._n_stored}
+            for place in (code - self._n_stored for code in added):
+                del self._codes[self._ids[place]]
+                self._ids[place] = _ERASED
+            if self._stored is not None and gone != added:
+                self._stored = self._stored.without(gone - added)
+        return len(gone)
+
+    def copy(self) -> "Vocabulary":
+        """Give one that holds the same codes and goes on by itself; what is mapped is shared."""
+        other = Vocabulary()
+        with self._lock:
+            other._stored, other._n_stored = self._stored, self._n_stored
+            other._ids, other._codes = self._ids.copy(), self._codes.copy()
+            other._kind, other._erased = self._kind, self._erased
+        return other
+
+    @classmethod
+    def of_codes(cls, codes: Mapping[Id, int]) -> "Vocabulary":
+        """Make one of ids that were read, and so checked, in this room: id to code, ascending."""
+        vocabulary = cls()
+        vocabulary._codes, vocabulary._ids = dict(codes), list(codes)
+        if vocabulary._ids:
+            vocabulary._kind = "str" if isinstance(vocabulary._ids[0], str) else "int"
+        return vocabulary
 
     def take(self, codes: NDArray[np.integer]) -> "Vocabulary":
         """Build a new vocabulary of some ids, in the order given, with codes from 0.
@@ -253,38 +264,77 @@ class Vocabulary:
         ------
         InvalidArgumentError
             For a code that was never given out, or that stands there twice.
+        UnknownIdError
+            For a code whose id is erased.
         """
+        if self._stored is None and not self._erased and len(codes) == len(self):
+            is_all = np.array_equal(codes, np.arange(len(codes)))
+            if is_all:  # a dict is copied in a tenth of the time that filling one takes
+                return self.copy()
         taken = Vocabulary()
         taken._extend(self.decode(codes))  # ids that were checked when they came
         if len(taken._codes) != len(taken):
             raise InvalidArgumentError("codes must be distinct: a vocabulary holds an id once")
         return taken
 
-    def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
-        """Lay the ids out as arrays that need no pickle: int64 ids, or UTF-8 bytes and offsets."""
-        if self.kind != "str":
-            return {f"{prefix}_ids": np.array(self._ids, dtype=np.int64)}
-        encoded = [str(value).encode() for value in self._ids]
-        ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
-        blob = np.frombuffer(b"".join(encoded), dtype=np.uint8)
-        return {f"{prefix}_utf8": blob, f"{prefix}_offsets": ends}
+    def to_arrays(self, prefix: str, *, index: bool = True) -> dict[str, NDArray[Any]]:
+        """Lay the ids out as arrays that need no pickle.
+
+        Parameters
+        ----------
+        prefix
+            What the names of the arrays begin with.
+        index
+            Lay out as well where to find an id: what is loaded with it is mapped.
+
+        Returns
+        -------
+        dict
+            int64 ids, or UTF-8 bytes and offsets; the codes that are erased, where there are any.
+        """
+        with self._lock:
+            stored = None if self._ids else self._stored
+            ids = () if stored and stored.is_indexed else self.ids
+            erased = np.array(sorted(self._erased), dtype=np.int32)
+        if stored and stored.is_indexed:
+            arrays = stored.to_arrays(prefix)
+            return {**arrays, **stored.index.to_arrays(prefix)} if index else arrays
+        return lay_out(ids, erased, kind=self._kind, prefix=prefix, index=index)
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]], prefix: str) -> "Vocabulary":
-        """Rebuild what `to_arrays` laid out.
+    def from_arrays(
+        cls, arrays: Mapping[str, NDArray[Any]], prefix: str, *, verify: bool = True
+    ) -> "Vocabulary":
+        """Rebuild what `to_arrays` laid out; with an index among it, the arrays stay as they are.
+
+        Parameters
+        ----------
+        arrays, prefix
+            The arrays, and what their names begin with.
+        verify
+            Look at every id, and at the index. Without it only shapes and dtypes are looked at: an
+            id that does not stand where the index says is not found.
 
         Raises
         ------
         DamagedError
             Where the arrays do not describe distinct valid ids.
         """
-        ids: Sequence[Id]
-        if f"{prefix}_ids" in arrays:
-            ids = arrays[f"{prefix}_ids"].tolist()
-        elif f"{prefix}_utf8" in arrays and f"{prefix}_offsets" in arrays:
-            ids = _split_utf8(arrays[f"{prefix}_utf8"], arrays[f"{prefix}_offsets"])
-        else:
-            raise DamagedError(f"the arrays of the {prefix} vocabulary are missing")
+        stored = read_stored(arrays, prefix)
+        if stored is None:
+            return cls._of_unindexed(arrays, prefix)
+        if verify:
+            stored.check(prefix)
+        vocabulary = cls()
+        if len(stored):
+            vocabulary._stored, vocabulary._n_stored = stored, len(stored)
+            vocabulary._kind, vocabulary._erased = stored.kind, stored.erased
+        return vocabulary
+
+    @classmethod
+    def _of_unindexed(cls, arrays: Mapping[str, NDArray[Any]], prefix: str) -> "Vocabulary":
+        """Read what was saved before there was an index: every id becomes an object."""
+        ids = read_unindexed(arrays, prefix)
         try:
             vocabulary = cls(ids)
         except (InvalidArgumentError, InvalidTypeError) as error:
@@ -293,8 +343,17 @@ class Vocabulary:
             raise DamagedError(f"the {prefix} vocabulary holds an id twice")
         return vocabulary
 
-    def _is_kind(self, value: object) -> bool:
-        return self.kind == ("str" if isinstance(value, str) else "int")
+    def _find(self, value: Id) -> int:
+        code = self._codes.get(value, -1)
+        if code < 0 and self._stored is not None:
+            return self._stored.find(value)  # type: ignore[arg-type]  # of the kind it holds
+        return code
+
+    def _decode(self, codes: list[int]) -> list[Id]:
+        stored, n_stored, ids = self._stored, self._n_stored, self._ids
+        if stored is None:
+            return [ids[code] for code in codes]
+        return [stored.decode(code) if code < n_stored else ids[code - n_stored] for code in codes]
 
     def _check_kinds(self, plain: list[Id]) -> None:
         asked = {type(value) for value in plain}
@@ -310,24 +369,20 @@ class Vocabulary:
     def _add(self, plain: list[Id]) -> None:
         with self._lock:
             self._check_kinds(plain)
-            new = [value for value in dict.fromkeys(plain) if value not in self._codes]
-            if len(self._ids) + len(new) > _MAX_CODES:
+            new = [value for value in dict.fromkeys(plain) if self._find(value) < 0]
+            if len(self) + len(new) > _MAX_CODES:
                 raise InvalidArgumentError(f"a vocabulary holds at most {_MAX_CODES} ids")
             self._extend(new)
 
     def _extend(self, new: list[Id]) -> None:
-        start = len(self._ids)
+        start = len(self)
+        if new:
+            self._kind = "str" if isinstance(new[0], str) else "int"
         self._ids.extend(new)  # before the codes: a reader never meets a code without its id
         self._codes.update(zip(new, range(start, start + len(new)), strict=True))
 
 
-def _split_utf8(blob: NDArray[np.generic], ends: NDArray[np.generic]) -> list[str]:
-    text = blob.tobytes()
-    offsets = ends.tolist() if ends.dtype.kind == "i" and ends.ndim == 1 else []
-    if offsets[:1] != [0] or offsets[-1] != len(text) or offsets != sorted(offsets):
-        raise DamagedError("the offsets of a vocabulary do not fit its text")
-    try:
-        return [text[a:b].decode() for a, b in pairwise(offsets)]
-    except UnicodeDecodeError:
-        # The cause is left out: it holds the text, and so an id.
-        raise DamagedError("the text of a vocabulary is not UTF-8") from None
+def _plain_ids(ids: Iterable[Id]) -> list[Id]:
+    if isinstance(ids, str):  # its letters would become ids
+        raise InvalidTypeError("ids must be several, got one str; write [id]")
+    return [as_id(value) for value in ids]

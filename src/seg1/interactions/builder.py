@@ -1,25 +1,36 @@
 """`InteractionMatrixBuilder`: from events to weights, under consent, row by row accounted for."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from seg1._checks import DAY_US, check_at_least, check_choice, check_int, check_number, to_us
-from seg1._types import At, Bools, Float64s, Int8s, Int32s, Int64s
-from seg1.consent import ConsentDoor, Customers, Reason
+from seg1._checks import (
+    DAY_US,
+    check_at_least,
+    check_choice,
+    check_int,
+    check_number,
+    to_us,
+)
+from seg1._types import At, Bools, Float64s, Int32s, Int64s
+from seg1.consent import ConsentDoor, Reason
 from seg1.consent.policy import check_consent
-from seg1.consent.verdicts import meet
 from seg1.errors import InvalidTypeError, NoInteractionsError
 from seg1.events import Events
 from seg1.events.vocabulary import first_appearance
-from seg1.interactions.matrix import Interactions, Provenance, freeze
+from seg1.interactions.matrix import Interactions, Provenance
+from seg1.interactions.pairs import Pairs, combined
+from seg1.interactions.permission import TrainVerdict, ask_training
 
 __all__ = ["InteractionMatrixBuilder"]
 
 # Outside these a sum of weights would soon read 0 or infinity as float32.
 _LEAST_WEIGHT, _MOST_WEIGHT = 1e-12, 1e30
+_BLOCK_ROWS = 2**15
+_MOST_HALF_LIVES = 1024  # 2.0 ** 1024 would raise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +120,11 @@ class InteractionMatrixBuilder:
         """
         if not isinstance(events, Events):
             raise InvalidTypeError(f"events must be seg1.Events, got {type(events).__name__}")
-        verdict = _ask(events, check_consent(consent), at_us=to_us(at))
+        present = first_appearance(events.customer_index, len(events.customers))
+        present = present[events.customers.is_live(present)]
+        verdict = ask_training(
+            events.customers, present, consent=check_consent(consent), at_us=to_us(at)
+        )
         dropped: dict[str, int] = {}
         rows = self._select(events, verdict, dropped, at_us=to_us(at))
         if not len(rows.value):
@@ -118,13 +133,24 @@ class InteractionMatrixBuilder:
                 f"no interaction is left ({told}); see that events, consent and at= name customers "
                 "by the same ids and times in the same unit, microseconds UTC"
             )
-        return self._assemble(events, rows, verdict=verdict, dropped=dropped, at_us=to_us(at))
+        is_whole = len(rows.value) == len(events)
+        return self._assemble(
+            events,
+            rows,
+            verdict=verdict,
+            customer_order=present if is_whole else None,
+            dropped=dropped,
+            at_us=to_us(at),
+        )
 
     def _select(
-        self, events: Events, verdict: "_TrainVerdict", dropped: dict[str, int], *, at_us: int
+        self, events: Events, verdict: TrainVerdict, dropped: dict[str, int], *, at_us: int
     ) -> "_Rows":
         """Leave out what may not or need not be in the matrix, and count it by reason."""
         rows = _Rows.of(events)
+        is_there = events.customers.is_live(rows.customer_index)
+        is_there &= events.items.is_live(rows.item_index)
+        rows = rows.keep(is_there, dropped, "customer or item is erased")
         for number in np.unique(verdict.reasons[verdict.reasons > 0]):
             reason = f"consent: {Reason(int(number)).words}"
             is_other = verdict.reasons[rows.customer_index] != number
@@ -135,21 +161,52 @@ class InteractionMatrixBuilder:
             rows = rows.keep(is_young, dropped, "older than its purpose allows")
         rows = rows.keep(rows.value > 0, dropped, "value is not above 0")
         of_kind = np.array([self.kind_weights.get(kind, 1.0) for kind in events.kinds])
-        rows = rows.keep(of_kind[rows.kind_index] > 0, dropped, "kind weighs 0")
+        if not (of_kind > 0).all():
+            rows = rows.keep(of_kind[rows.kind_index] > 0, dropped, "kind weighs 0")
         rows = rows.with_value(self._weigh(rows, of_kind, at_us=at_us))
         rows = rows.keep(rows.value >= _LEAST_WEIGHT, dropped, f"weight below {_LEAST_WEIGHT:g}")
         rows = rows.keep(rows.value <= _MOST_WEIGHT, dropped, f"weight above {_MOST_WEIGHT:g}")
         return self._apply_minimum_counts(rows, dropped)
 
+    def weigh_one(self, value: float, *, kind: str, time_us: int, at_us: int) -> float:
+        """Weigh one event, as `build` weighs many; later than `at_us` it counts more than now.
+
+        Returns
+        -------
+        float
+            0 where `build` would leave the event out.
+
+        Examples
+        --------
+        >>> day = 86_400_000_000
+        >>> builder = InteractionMatrixBuilder(transform="identity", half_life_days=30)
+        >>> builder.weigh_one(4.0, kind="view", time_us=0, at_us=60 * day)
+        1.0
+        """
+        weight = self.kind_weights.get(kind, 1.0)
+        if value <= 0 or weight == 0:
+            return 0.0
+        if self.transform != "count":
+            weight *= math.log1p(value) if self.transform == "log1p" else value
+        if self.half_life_days is not None:
+            half_lives = (at_us - time_us) / DAY_US / self.half_life_days
+            weight *= 2.0**-half_lives if half_lives > -_MOST_HALF_LIVES else math.inf
+        return weight if _LEAST_WEIGHT <= weight <= _MOST_WEIGHT else 0.0
+
     def _weigh(self, rows: "_Rows", of_kind: Float64s, *, at_us: int) -> Float64s:
-        weight: Float64s = of_kind[rows.kind_index]
-        with np.errstate(over="ignore", under="ignore"):  # both are left out, and counted
-            if self.transform != "count":
-                value = np.log1p(rows.value) if self.transform == "log1p" else rows.value
-                weight = weight * value
-            if self.half_life_days is not None:
-                age_days = (at_us - rows.time_us) / DAY_US
-                weight = weight * np.exp2(-age_days / self.half_life_days)
+        weight = np.empty(len(rows.value))
+        # Block by block: what is made on the way stays in the cache.
+        for start in range(0, len(weight), _BLOCK_ROWS):
+            block = slice(start, start + _BLOCK_ROWS)
+            of_block = of_kind[rows.kind_index[block]]
+            with np.errstate(over="ignore", under="ignore"):  # both are left out, and counted
+                if self.transform != "count":
+                    value = rows.value[block]
+                    of_block *= np.log1p(value) if self.transform == "log1p" else value
+                if self.half_life_days is not None:
+                    age_days = (at_us - rows.time_us[block]) / DAY_US
+                    of_block *= np.exp2(-age_days / self.half_life_days)
+            weight[block] = of_block
         return weight
 
     def _apply_minimum_counts(self, rows: "_Rows", dropped: dict[str, int]) -> "_Rows":
@@ -158,11 +215,11 @@ class InteractionMatrixBuilder:
             return rows
         while True:
             n_before = len(rows.value)
-            pairs = _Pairs.of(rows)
+            pairs = rows.pairs()
             n_customers = np.bincount(pairs.item_index, minlength=rows.n_items)
             is_known = n_customers[rows.item_index] >= self.min_customers_per_item
             rows = rows.keep(is_known, dropped, "item with too few customers")
-            pairs = _Pairs.of(rows)
+            pairs = rows.pairs()
             n_items = np.bincount(pairs.customer_index, minlength=rows.n_customers)
             is_rich = n_items[rows.customer_index] >= self.min_items_per_customer
             rows = rows.keep(is_rich, dropped, "customer with too few items")
@@ -174,26 +231,26 @@ class InteractionMatrixBuilder:
         events: Events,
         rows: "_Rows",
         *,
-        verdict: "_TrainVerdict",
+        verdict: TrainVerdict,
+        customer_order: Int32s | None,
         dropped: dict[str, int],
         at_us: int,
     ) -> Interactions:
         # Codes are given anew, by first appearance among the rows that stay: the matrix is equal,
         # bit for bit, to the one built from a table that never held the others.
-        customer_order = first_appearance(rows.customer_index, rows.n_customers)
+        if customer_order is None:
+            customer_order = first_appearance(rows.customer_index, rows.n_customers)
         item_order = first_appearance(rows.item_index, rows.n_items)
-        pairs = _Pairs.of(rows)
-        weight = _COMBINE[self.combine](pairs)
-        weight = np.log1p(weight) if self.compress == "log1p" else weight
-        new_customer = _inverse(customer_order, rows.n_customers)[pairs.customer_index]
-        new_item = _inverse(item_order, rows.n_items)[pairs.item_index]
-        shape = (len(customer_order), len(item_order))
-        from scipy.sparse import coo_array  # noqa: PLC0415  # a fifth of a second, when first used
-
-        weights = coo_array((weight.astype(np.float32), (new_customer, new_item)), shape).tocsr()
-        weights.sort_indices()
+        csr = combined(
+            rows.customer_index, rows.item_index, rows.value, rows.time_us,
+            customer_order=customer_order, item_order=item_order,
+            n_customers=rows.n_customers, n_items=rows.n_items,
+            how=self.combine, compress=self.compress,
+        )  # fmt: skip
         return Interactions(
-            weights=freeze(weights),
+            indptr=csr.indptr,
+            indices=csr.indices,
+            data=csr.data,
             customers=events.customers.take(customer_order),
             items=events.items.take(item_order),
             builder=self,
@@ -217,36 +274,6 @@ def _checked_kind_weights(kind_weights: object) -> dict[str, float]:
         kind: check_at_least(weight, name=f"kind_weights[{kind!r}]", low=0)
         for kind, weight in kind_weights.items()
     }
-
-
-class _TrainVerdict(NamedTuple):
-    """Per customer code: 0 where training is permitted, else the number of the reason."""
-
-    reasons: Int8s
-    purposes: tuple[str, ...]
-    epoch: int
-    excluded: dict[str, int]
-    policy: str
-    retention_us: int | None
-
-
-def _ask(events: Events, consent: ConsentDoor, *, at_us: int) -> _TrainVerdict:
-    present = first_appearance(events.customer_index, len(events.customers))
-    who = Customers(events.customers, present)
-    verdicts = meet([consent.check(who, stage=stage, at_us=at_us) for stage in ("ingest", "train")])
-    reasons = np.zeros(len(events.customers), dtype=np.int8)
-    reasons[present] = np.where(verdicts.allowed, 0, verdicts.reasons)
-    # A filter may deny without a reason of its own: a denial never reads as permission.
-    reasons[present[~verdicts.allowed & (verdicts.reasons == 0)]] = Reason.BY_FILTER
-    purposes = dict.fromkeys((*consent.purposes("ingest"), *consent.purposes("train")))
-    return _TrainVerdict(
-        reasons,
-        tuple(purposes),
-        verdicts.epoch,
-        dict(verdicts.denied_by_reason()),
-        consent.version,
-        consent.retention_us("ingest", "train"),
-    )
 
 
 class _Rows(NamedTuple):
@@ -275,6 +302,14 @@ class _Rows(NamedTuple):
     def with_value(self, value: Float64s) -> "_Rows":
         return self._replace(value=value)
 
+    def pairs(self) -> Pairs:
+        return Pairs.of(
+            self.customer_index,
+            self.item_index,
+            n_customers=self.n_customers,
+            n_items=self.n_items,
+        )
+
     def keep(self, mask: Bools, dropped: dict[str, int], reason: str) -> "_Rows":
         n_dropped = int(len(mask) - mask.sum())
         if not n_dropped:
@@ -287,43 +322,3 @@ class _Rows(NamedTuple):
             value=self.value[mask],
             kind_index=self.kind_index[mask],
         )
-
-
-class _Pairs(NamedTuple):
-    """Distinct (customer, item) pairs, ascending; and their rows, oldest first."""
-
-    customer_index: Int64s  # (n_pairs,)
-    item_index: Int64s  # (n_pairs,)
-    starts: Int64s  # (n_pairs,), where in `value` the rows of a pair begin
-    value: Float64s  # (n_rows,), sorted by pair and time
-
-    @classmethod
-    def of(cls, rows: _Rows) -> "_Pairs":
-        by_time = np.argsort(rows.time_us, kind="stable")
-        key = rows.customer_index[by_time].astype(np.int64) * rows.n_items
-        key += rows.item_index[by_time]
-        by_pair = np.argsort(key, kind="stable")
-        key = key[by_pair]
-        starts = np.flatnonzero(np.diff(key, prepend=-1))
-        pair = key[starts]
-        value = rows.value[by_time][by_pair]
-        n_items = max(rows.n_items, 1)
-        return cls(pair // n_items, pair % n_items, starts, value)
-
-
-def _last(pairs: _Pairs) -> Float64s:
-    newest: Float64s = pairs.value[np.append(pairs.starts[1:], len(pairs.value)) - 1]
-    return newest
-
-
-_COMBINE = {
-    "sum": lambda pairs: np.add.reduceat(pairs.value, pairs.starts),
-    "max": lambda pairs: np.maximum.reduceat(pairs.value, pairs.starts),
-    "last": _last,
-}
-
-
-def _inverse(order: Int32s, n_codes: int) -> Int32s:
-    inverse = np.full(n_codes, -1, dtype=np.int32)
-    inverse[order] = np.arange(len(order), dtype=np.int32)
-    return inverse

@@ -1,16 +1,16 @@
 """`Interactions`: the sparse matrix, its vocabularies, and where it came from."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seg1._checks import read_only
-from seg1._types import Float32s, Int32s
-from seg1.errors import DamagedError
+from seg1._types import Float32s, Id, Int32s, Int64s
+from seg1.errors import DamagedError, NoInteractionsError
 from seg1.events import Vocabulary
 
 if TYPE_CHECKING:
@@ -34,13 +34,16 @@ class Provenance:
     at_us
         The moment as of which consent was asked and weights decayed, microseconds UTC.
     n_events, n_customers
-        Events and customers in the matrix.
+        Events and customers in the matrix. Events of customers who left it later are counted still:
+        a matrix does not hold how many a weight is made of.
     dropped
         Events left out: reason to count.
     excluded
         Customers left out for lack of consent: reason to count.
     policy
         Version of the consent policy; or why no consent was needed.
+    consent_at_us
+        The moment as of which consent was asked last, where that is not `at_us`.
     """
 
     purposes: tuple[str, ...]
@@ -51,6 +54,7 @@ class Provenance:
     dropped: Mapping[str, int] = field(default_factory=dict)
     excluded: Mapping[str, int] = field(default_factory=dict)
     policy: str = ""
+    consent_at_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,8 +66,10 @@ class Interactions:
 
     Attributes
     ----------
-    weights
-        float32, shape (n_customers, n_items), all stored weights > 0; read-only.
+    indptr, indices, data
+        The weights, all > 0, row by row: customer c has ``data[start:stop]`` with the items
+        ``indices[start:stop]``, ascending, where ``start, stop = indptr[c : c + 2]``. Of int32 (or
+        int64), int32 and float32; read-only.
     customers, items
         The ids of rows and columns.
     builder
@@ -72,20 +78,42 @@ class Interactions:
         Where it came from.
     """
 
-    weights: "csr_array[np.float32, tuple[int, int]]"
+    indptr: Int32s | Int64s
+    indices: Int32s
+    data: Float32s
     customers: Vocabulary
     items: Vocabulary
     builder: "InteractionMatrixBuilder"
     provenance: Provenance
+    _made: "list[tuple[Float32s, csr_array[np.float32, tuple[int, int]]]]" = field(
+        default_factory=list, repr=False
+    )
+    _n_items: int = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # As of now: a vocabulary that somebody lets grow later adds no columns.
+        object.__setattr__(self, "_n_items", len(self.items))
+
+    @property
+    def weights(self) -> "csr_array[np.float32, tuple[int, int]]":
+        """All weights, a read-only matrix of shape (n_customers, n_items), made when asked for."""
+        if not self._made or self._made[-1][0] is not self.data:
+            from scipy.sparse import csr_array  # noqa: PLC0415  # a fifth of a second
+
+            # Looked at here where the load did not: scipy reads where an index says.
+            _Csr(self.indptr, self.indices, self.data).check(n_columns=self._n_items)
+            parts = (self.data, self.indices, self.indptr)
+            self._made.append((self.data, freeze(csr_array(parts, shape=self.shape))))
+        return self._made[-1][1]
 
     @property
     def shape(self) -> tuple[int, int]:
         """(n_customers, n_items)."""
-        return (int(self.weights.shape[0]), int(self.weights.shape[1]))
+        return (len(self.indptr) - 1, self._n_items)
 
     def __repr__(self) -> str:
         n_customers, n_items = self.shape
-        return f"Interactions({n_customers} customers, {n_items} items, {self.weights.nnz} weights)"
+        return f"Interactions({n_customers} customers, {n_items} items, {len(self.data)} weights)"
 
     def history(self, customer_index: int) -> tuple[Int32s, Float32s]:
         """Give a customer's items and their weights.
@@ -100,28 +128,112 @@ class Interactions:
         item_index, weight : ndarray of int32 and float32, shape (n_items_of_the_customer,)
             Ascending by item. Views: do not write.
         """
-        start, stop = self.weights.indptr[customer_index : customer_index + 2]
-        return self.weights.indices[start:stop], self.weights.data[start:stop]
+        start, stop = self.indptr[customer_index : customer_index + 2]
+        return self.indices[start:stop], self.data[start:stop]
+
+    def history_of(self, customer: Id) -> dict[Id, float]:
+        """Give a customer's weights by item, as `ALSModel.recommend` takes a history.
+
+        Parameters
+        ----------
+        customer
+            The customer's id; one not known has an empty history.
+
+        Raises
+        ------
+        WrongIdTypeError
+            For an id of the other kind.
+
+        Examples
+        --------
+        >>> import seg1
+        >>> events = seg1.Events.from_table({"customer": ["ana"], "item": [7], "time": [0]})
+        >>> builder = seg1.InteractionMatrixBuilder(transform="count")
+        >>> built = builder.build(events, consent=seg1.ConsentNotNeeded("an example"), at=0)
+        >>> built.history_of("ana"), built.history_of("bo")
+        ({7: 1.0}, {})
+        """
+        row = self.customers.find(customer)
+        if row < 0:
+            return {}
+        items, weights = self.history(row)
+        return dict(zip(self.items.decode(items), weights.tolist(), strict=True))
+
+    def without(self, customers: Iterable[Id]) -> "Interactions":
+        """Give the interactions of all but some customers, who leave no trace in them.
+
+        Codes are given anew, in the order of the old ones; items that only they had are gone.
+
+        Parameters
+        ----------
+        customers
+            Their ids; those not known are passed over.
+
+        Raises
+        ------
+        NoInteractionsError
+            Where nothing is left.
+        WrongIdTypeError
+            For an id of the other kind.
+
+        Examples
+        --------
+        >>> import seg1
+        >>> table = {"customer": ["ana", "bo"], "item": [7, 8], "time": [0, 0]}
+        >>> builder = seg1.InteractionMatrixBuilder()
+        >>> anyone = seg1.ConsentNotNeeded("an example")
+        >>> built = builder.build(seg1.Events.from_table(table), consent=anyone, at=0)
+        >>> built.without(["ana"]).items.ids
+        (8,)
+        """
+        stays = np.ones(self.shape[0], dtype=np.bool_)
+        gone = self.customers.encode(customers, unknown="ignore")
+        stays[gone[gone >= 0]] = False
+        if not stays.any():
+            raise NoInteractionsError("no interaction is left without these customers")
+        n_of_row = np.diff(self.indptr)
+        is_kept = np.repeat(stays, n_of_row)
+        present = np.unique(self.indices[is_kept])
+        place = np.zeros(self.shape[1], dtype=np.int32)
+        place[present] = np.arange(len(present), dtype=np.int32)
+        indptr = np.zeros(int(stays.sum()) + 1, dtype=self.indptr.dtype)
+        np.cumsum(n_of_row[stays], out=indptr[1:])
+        n_gone = int((~stays).sum())
+        excluded = {**self.provenance.excluded}
+        if n_gone:
+            excluded["erased"] = excluded.get("erased", 0) + n_gone
+        return replace(
+            self,
+            indptr=read_only(indptr),
+            indices=read_only(place[self.indices[is_kept]]),
+            data=read_only(self.data[is_kept]),
+            customers=self.customers.take(np.flatnonzero(stays)),
+            items=self.items.take(present),
+            provenance=replace(self.provenance, n_customers=int(stays.sum()), excluded=excluded),
+        )
 
     @property
     def version(self) -> str:
         """Name the matrix by its content, ids and weights: 16 hexadecimal digits."""
         digest = hashlib.sha256()
-        for name, array in self.to_saved()[0].items():
+        for name, array in self._arrays(index=False).items():
             digest.update(f"{name} {array.dtype} {array.shape}:".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()[:16]
 
     def to_saved(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Lay out as arrays and JSON, for `seg1.persist.save`."""
-        arrays = {
-            "weights_indptr": self.weights.indptr,
-            "weights_indices": self.weights.indices,
-            "weights_data": self.weights.data,
-            **self.customers.to_arrays("customers"),
-            **self.items.to_arrays("items"),
+        meta = {"builder": asdict(self.builder), "provenance": asdict(self.provenance)}
+        return self._arrays(index=True), meta
+
+    def _arrays(self, *, index: bool) -> dict[str, NDArray[Any]]:
+        return {
+            "weights_indptr": self.indptr,
+            "weights_indices": self.indices,
+            "weights_data": self.data,
+            **self.customers.to_arrays("customers", index=index),
+            **self.items.to_arrays("items", index=index),
         }
-        return arrays, {"builder": asdict(self.builder), "provenance": asdict(self.provenance)}
 
     @classmethod
     def from_saved(
@@ -130,25 +242,37 @@ class Interactions:
         meta: Mapping[str, Any],
         *,
         builder: "InteractionMatrixBuilder",
+        verify: bool = True,
     ) -> "Interactions":
         """Rebuild what `to_saved` laid out.
+
+        Parameters
+        ----------
+        arrays, meta
+            What was laid out.
+        builder
+            The configuration it was built with.
+        verify
+            Look at every weight and id. Without it only shapes and dtypes are looked at, and
+            nothing is read before it is asked for.
 
         Raises
         ------
         DamagedError
             Where the parts do not fit together.
         """
-        customers = Vocabulary.from_arrays(arrays, "customers")
-        items = Vocabulary.from_arrays(arrays, "items")
-        parts = [arrays[f"weights_{part}"] for part in ("data", "indices", "indptr")]
-        _check_csr(*parts, n_rows=len(customers), n_columns=len(items))
-        from scipy.sparse import csr_array  # noqa: PLC0415  # a fifth of a second
-
-        weights = csr_array((parts[0], parts[1], parts[2]), shape=(len(customers), len(items)))
+        customers = Vocabulary.from_arrays(arrays, "customers", verify=verify)
+        items = Vocabulary.from_arrays(arrays, "items", verify=verify)
+        csr = _Csr(*(arrays[f"weights_{part}"] for part in ("indptr", "indices", "data")))
+        csr.check_form(n_rows=len(customers))
+        if verify:
+            csr.check(n_columns=len(items))
         provenance = dict(meta["provenance"])
         provenance["purposes"] = tuple(provenance["purposes"])
         return cls(
-            weights=freeze(weights),
+            indptr=read_only(csr.indptr),
+            indices=read_only(csr.indices),
+            data=read_only(csr.data),
             customers=customers,
             items=items,
             builder=builder,
@@ -166,24 +290,36 @@ def freeze(
     return weights
 
 
-def _check_csr(
-    data: NDArray[Any],
-    indices: NDArray[Any],
-    indptr: NDArray[Any],
-    *,
-    n_rows: int,
-    n_columns: int,
-) -> None:
-    is_whole = (
-        data.dtype == np.float32
-        and indices.dtype == np.int32
-        and indptr.dtype.kind == "i"
-        and len(indptr) == n_rows + 1
-        and indptr[0] == 0
-        and indptr[-1] == len(indices) == len(data)
-        and bool((np.diff(indptr) >= 0).all())
-        and (not len(indices) or (indices.min() >= 0 and indices.max() < n_columns))
-        and bool((np.isfinite(data) & (data > 0)).all())
-    )
-    if not is_whole:
+class _Csr(NamedTuple):
+    """Three arrays that should make up a matrix."""
+
+    indptr: NDArray[Any]  # Any: from a file, and looked at here
+    indices: NDArray[Any]
+    data: NDArray[Any]
+
+    def check_form(self, *, n_rows: int) -> None:
+        """Look at what costs nothing to look at."""
+        _demand(
+            all(part.ndim == 1 for part in self)
+            and self.data.dtype == np.float32
+            and self.indices.dtype == np.int32
+            and self.indptr.dtype in (np.int32, np.int64)
+            and len(self.indptr) == n_rows + 1
+            and self.indptr[0] == 0
+            and self.indptr[-1] == len(self.indices) == len(self.data)
+        )
+
+    def check(self, *, n_columns: int) -> None:
+        """Look at every element."""
+        _demand(bool((np.diff(self.indptr) >= 0).all()))
+        _demand(bool((np.isfinite(self.data) & (self.data > 0)).all()))
+        if len(self.indices):
+            _demand(self.indices.min() >= 0 and self.indices.max() < n_columns)
+            begins_row = np.zeros(len(self.indices) + 1, dtype=np.bool_)
+            begins_row[self.indptr] = True
+            _demand(bool(((np.diff(self.indices) > 0) | begins_row[1:-1]).all()))
+
+
+def _demand(is_right: object) -> None:
+    if not is_right:
         raise DamagedError("the weights of the matrix do not fit its vocabularies")

@@ -18,6 +18,7 @@ from seg1._checks import check_at_least, check_choice, check_int, check_number
 from seg1._types import Float32s, Float64s, Int32s, Int64s
 from seg1.errors import ForkedFitError, InvalidArgumentError, InvalidTypeError
 from seg1.events import Vocabulary
+from seg1.events.coding import codes_in
 from seg1.interactions import Interactions
 from seg1.recommend.foldin import Penalty
 from seg1.recommend.model import ALSModel
@@ -224,7 +225,7 @@ class ALS:
 
 def _take_over(known: Float32s, known_ids: Vocabulary, into: Float32s, ids: Vocabulary) -> None:
     """Copy the rows of ids that both sides know."""
-    codes = known_ids.encode(ids.ids, unknown="ignore")
+    codes = codes_in(known_ids, ids)
     into[codes >= 0] = known[codes[codes >= 0]]
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from seg1._checks import check_at_least
+from seg1._checks import check_at_least, read_only
 from seg1._types import Float64s, Int32s
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events import Vocabulary
+from seg1.events.coding import codes_in
 from seg1.interactions import Interactions
-from seg1.interactions.matrix import freeze
 from seg1.recommend.itemset import Candidates
 from seg1.recommend.result import Why
 from seg1.recommend.serving import Past, Ranked, Served
@@ -142,7 +142,8 @@ class BlendModel(Served):
         ):
             own = codes.past_of(past, member)
             if own is not None:
-                parts[row, codes.items] = member._score_all(own) / scale  # noqa: SLF001  # a sister's
+                scores = member._score_all(own)  # noqa: SLF001  # a sister's
+                parts[row] = np.append(scores, 0.0)[codes.of_items] / scale
         return parts
 
     def _rank(self, past: Past, *, n: int, candidates: Candidates) -> Ranked:
@@ -161,7 +162,7 @@ class BlendModel(Served):
             asked = asked[asked >= 0]
             own = codes.past_of(past, member)
             if own is not None and len(asked):
-                mask = np.ones(len(codes.items), dtype=np.bool_)
+                mask = np.ones(member.interactions.shape[1], dtype=np.bool_)
                 mask[asked] = False
                 candidates = Candidates(len(mask), None, mask, {})
                 ranked = member._rank(own, n=len(asked), candidates=candidates)  # noqa: SLF001  # a sister's
@@ -178,7 +179,7 @@ class _Codes:
     """Where the rows and columns of the blend stand in a member, and the reverse."""
 
     customers: Int32s  # (n_customers of the blend,), -1 where the member does not know them
-    items: Int32s  # (n_items of the member,), codes in the blend
+    items: Int32s  # (n_items of the member,), codes in the blend; -1 where erased
     of_items: Int32s  # (n_items of the blend,), -1 where the member does not know them
 
     def past_of(self, past: Past, member: Served) -> Past | None:
@@ -194,43 +195,51 @@ class _Codes:
 
 
 def _joined(members: tuple[Served, ...]) -> BlendModel:
-    customers = Vocabulary(members[0].interactions.customers.ids)
-    items = Vocabulary(members[0].items.ids)
-    for member in members[1:]:
-        customers.encode(member.interactions.customers.ids, unknown="add")
-        items.encode(member.items.ids, unknown="add")
+    customers, items = Vocabulary(), Vocabulary()
+    for member in members:
+        codes_in(customers, member.interactions.customers, unknown="add")
+        codes_in(items, member.items, unknown="add")
     codes = tuple(
         _Codes(
-            customers=member.interactions.customers.encode(customers.ids, unknown="ignore"),
-            items=items.encode(member.items.ids),
-            of_items=member.items.encode(items.ids, unknown="ignore"),
+            customers=codes_in(member.interactions.customers, customers),
+            items=codes_in(items, member.items),
+            of_items=codes_in(member.items, items),
         )
         for member in members
     )
+    shape = (len(customers), len(items))
     weights: Any = None  # scipy's sparse arrays lose their type when they are joined
     for member, of in zip(members, codes, strict=True):
-        widened = _widened(member.interactions, of, len(customers), len(items))
+        widened = _widened(member.interactions, of, shape)
         weights = widened if weights is None else weights.maximum(widened)
     weights.sort_indices()
-    first = members[0].interactions
     return BlendModel(
         members=members,
         weights=(1.0,) * len(members),
         scales=tuple(_scale(member) for member in members),
-        interactions=replace(first, weights=freeze(weights), customers=customers, items=items),
+        interactions=replace(
+            members[0].interactions,
+            indptr=read_only(weights.indptr),
+            indices=read_only(weights.indices),
+            data=read_only(weights.data),
+            customers=customers,
+            items=items,
+        ),
         _codes=codes,
     )
 
 
-def _widened(own: Interactions, codes: _Codes, n_customers: int, n_items: int) -> Any:  # noqa: ANN401  # as above
+def _widened(own: Interactions, codes: _Codes, shape: tuple[int, int]) -> Any:  # noqa: ANN401  # as above
     from scipy.sparse import coo_array  # noqa: PLC0415  # a fifth of a second, when first used
 
     is_known = codes.customers >= 0
-    row_of = np.empty(own.shape[0], dtype=np.int32)
+    row_of = np.full(own.shape[0], -1, dtype=np.int32)
     row_of[codes.customers[is_known]] = np.flatnonzero(is_known)
-    rows = np.repeat(row_of, np.diff(own.weights.indptr))
-    columns = codes.items[own.weights.indices]
-    return coo_array((own.weights.data, (rows, columns)), (n_customers, n_items)).tocsr()
+    rows = np.repeat(row_of, np.diff(own.indptr))
+    columns = codes.items[own.indices]
+    is_live = (rows >= 0) & (columns >= 0)
+    pairs = (rows[is_live], columns[is_live])
+    return coo_array((own.data[is_live], pairs), shape).tocsr()
 
 
 def _scale(member: Served) -> float:

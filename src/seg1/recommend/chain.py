@@ -9,6 +9,7 @@ from seg1._types import At, Id
 from seg1.consent import ConsentDoor
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events import Vocabulary
+from seg1.events.coding import codes_in
 from seg1.recommend.itemset import ItemSet
 from seg1.recommend.result import Ranking, Rankings
 from seg1.recommend.serving import AnyoneRanker, Recommender, several
@@ -66,12 +67,12 @@ class FallbackChain:
     @property
     def items(self) -> Vocabulary:
         """The items that any of them can recommend."""
-        together = Vocabulary(self.recommenders[0].items.ids)
+        together = self.recommenders[0].items.copy()
         others: list[object] = [*self.recommenders[1:], self.anyone]
         for other in others:
             items = getattr(other, "items", None)
             if items is not None:
-                together.encode(items.ids, unknown="add")
+                codes_in(together, items, unknown="add")
         return together
 
     def recommend(
@@ -162,13 +163,13 @@ def _joined(
     customers: Sequence[Id], parts: list[tuple[list[int], Rankings]], *, n: int
 ) -> Rankings:
     """Put rankings together, the later over the earlier, in common codes."""
-    items = Vocabulary(parts[0][1].items.ids)
+    items = parts[0][1].items.copy()
     item_index = np.full((len(customers), n), -1, dtype=np.int32)
     scores = np.full((len(customers), n), np.nan)
     personalised = np.zeros(len(customers), dtype=np.bool_)
     reasons = [_NO_HISTORY] * len(customers)
     for positions, rankings in parts:
-        codes = np.append(items.encode(rankings.items.ids, unknown="add"), np.int32(-1))
+        codes = np.append(codes_in(items, rankings.items, unknown="add"), np.int32(-1))
         item_index[positions] = codes[rankings.item_index]
         scores[positions] = rankings.scores
         personalised[positions] = rankings.personalised

@@ -13,6 +13,7 @@ from seg1._types import At
 from seg1.consent import ConsentDoor
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events import Events
+from seg1.events.coding import codes_in
 from seg1.interactions import InteractionMatrixBuilder, Interactions, split_time
 from seg1.recommend.als import ALS
 from seg1.recommend.metrics import Metric, evaluate, relevant_items
@@ -291,7 +292,7 @@ def _split(
     cut_us = at_us - int(check_number(last_days or 0.0, name="last_days", above=0) * DAY_US)
     # Whoever does not permit training as of now is in neither part.
     permitted = InteractionMatrixBuilder(transform="count").build(events, consent=consent, at=at)
-    codes = permitted.customers.encode(events.customers.ids, unknown="ignore")
+    codes = codes_in(permitted.customers, events.customers)
     is_in = (codes[events.customer_index] >= 0) & (events.time_us <= at_us) & (events.value > 0)
     before, after = split_time(events.where(is_in), at=cut_us)
     relevant = relevant_items(after, new_to=before if exclude_seen else None)

@@ -1,0 +1,132 @@
+"""A column of ids, as codes in order of arrival."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from itertools import count, islice
+
+import numpy as np
+
+from seg1._types import Id, Int8s, Int32s
+from seg1.errors import InvalidTypeError
+from seg1.events.ids import MAX_ID_BYTES, id_problem, plain_id
+from seg1.events.problems import Column, Problems, Value, is_arrow
+
+__all__ = ["IdReader"]
+
+
+class IdReader:
+    """Codes ids in order of arrival, over any number of chunks of one column."""
+
+    def __init__(self, problems: Problems) -> None:
+        self.ids: list[Id] = []
+        self._problems = problems
+        self._codes: defaultdict[Id, int] = defaultdict(None)
+
+    @property
+    def codes(self) -> Mapping[Id, int]:
+        """Ids and their codes, ascending."""
+        return self._codes
+
+    def read(self, column: Column) -> tuple[Int32s, Int8s]:
+        """Return codes (-1 where an id is bad) and problems, both of shape (n_rows,)."""
+        if is_arrow(column):
+            return self._read_arrow(column)
+        if not isinstance(column, list):
+            values = np.asarray(column)
+            if len(values) and values.dtype.kind not in "iuUTO":  # np.array([]) holds no floats
+                raise _no_ids(values.dtype, is_float=values.dtype.kind == "f")
+            column = values.tolist()
+        return self._read_values(column)
+
+    def _read_arrow(self, column: Column) -> tuple[Int32s, Int8s]:
+        _check_arrow_ids(column.type)
+        encoded = column.dictionary_encode()
+        codes, problems = self._read_values(_as_list(encoded.dictionary))
+        indices = encoded.indices
+        if indices.null_count:
+            # A null among the rows points past the end, at an entry added for it; a small
+            # dictionary comes with small indices, in which it has no room.
+            indices = indices.cast("int64").fill_null(len(codes))
+            codes = np.append(codes, np.int32(-1))
+            problems = np.append(problems, np.int8(self._problems.number("missing")))
+        rows = indices.to_numpy(zero_copy_only=False)
+        is_good = not problems.any()
+        return codes[rows], np.zeros(len(rows), np.int8) if is_good else problems[rows]
+
+    def _read_values(self, values: list[Value]) -> tuple[Int32s, Int8s]:
+        kinds = set(map(type, values))
+        codes = None
+        if kinds in ({str}, {int}) and self._fits(values[0]):
+            codes = self._read_plain(values)
+        if codes is None:
+            codes = np.fromiter(map(self._code, values), np.int32, count=len(values))
+        problems: Int8s = np.zeros(len(values), dtype=np.int8)
+        for row in np.flatnonzero(codes < 0).tolist():
+            problems[row] = self._problems.number(id_problem(values[row]) or "ids of both kinds")
+        return codes, problems
+
+    def _read_plain(self, values: list[Id]) -> Int32s | None:
+        """Code ids of the right kind, one look each; None, and nothing added, where one is bad."""
+        n_before = len(self._codes)
+        self._codes.default_factory = count(n_before).__next__
+        codes = np.fromiter(map(self._codes.__getitem__, values), np.int32, count=len(values))
+        self._codes.default_factory = None
+        new = list(islice(reversed(self._codes), len(self._codes) - n_before))[::-1]
+        if new and not _are_plain(new) and any(id_problem(value) for value in new):
+            for value in new:
+                del self._codes[value]
+            return None
+        self.ids.extend(new)
+        return codes
+
+    def _code(self, value: Value) -> int:
+        if type(value) is not str and type(value) is not int:
+            value = plain_id(value)
+        # 1.0 and True equal 1 as keys of a dict: only a true str or int is looked up.
+        code = self._codes.get(value) if type(value) in (str, int) else -1
+        if code is None:
+            if id_problem(value) is not None or not self._fits(value):
+                return -1
+            code = self._codes[value] = len(self.ids)
+            self.ids.append(value)
+        return code
+
+    def _fits(self, value: Id) -> bool:
+        return not self.ids or type(self.ids[0]) is type(value)
+
+
+def _are_plain(values: list[Value]) -> bool:
+    """Tell whether strs are ASCII of 1 to 256 bytes: nearly always, and quick to see."""
+    return (
+        type(values[0]) is str
+        and "".join(values).isascii()
+        and all(values)
+        and max(map(len, values)) <= MAX_ID_BYTES
+    )
+
+
+def _as_list(dictionary: Column) -> list[Value]:
+    import pyarrow as pa  # noqa: PLC0415  # only where the caller's table has brought it
+
+    if dictionary.null_count or pa.types.is_null(dictionary.type):
+        values: list[Value] = dictionary.to_pylist()
+    else:
+        values = dictionary.to_numpy(zero_copy_only=False).tolist()  # a tenth of the time
+    return values
+
+
+def _check_arrow_ids(kind: Column) -> None:
+    import pyarrow as pa  # noqa: PLC0415  # only where the caller's table has brought it
+
+    held = kind.value_type if pa.types.is_dictionary(kind) else kind
+    is_text = str(held) in ("string", "large_string", "string_view")
+    if not (is_text or pa.types.is_integer(held) or pa.types.is_null(held)):
+        raise _no_ids(held, is_float=pa.types.is_floating(held))
+
+
+def _no_ids(kind: object, *, is_float: bool) -> InvalidTypeError:
+    why = " (pandas makes floats of ints with gaps)" if is_float else ""
+    return InvalidTypeError(
+        f"a column of ids holds {kind}{why}; ids are str or int: convert it to a nullable int or "
+        "to str first"
+    )
