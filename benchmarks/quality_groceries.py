@@ -21,12 +21,12 @@ N: Final = 10
 MIN_HOUSEHOLDS: Final = 5
 COUNTS: Final = seg1.InteractionMatrixBuilder(transform="count", compress="log1p")
 ALS: Final = seg1.ALS(iterations=12, seed=7)
-HALF_LIVES: Final = (91.0, 182.0, 364.0)
+HALF_LIVES: Final = ((91.0, 14.0), (182.0, 14.0), (182.0, 28.0), (364.0, 28.0))  # two habits
 SPACE: Final = {
-    "factors": (64, 128),
+    "factors": (64, 128, 192),
     "confidence": ("raw", "linear"),
-    "alpha": (0.3, 1.0, 3.0),
-    "regularization": (0.001, 0.0015, 0.002, 0.003),
+    "alpha": (0.5, 1.0, 2.0),
+    "regularization": (0.0015, 0.002, 0.003),
     "half_life_days": (None, 182.0),
 }
 
@@ -57,20 +57,20 @@ def figures(*, show_progress: bool) -> dict[str, Any]:
     new = Validation(relevant=earlier.relevant(new=True), exclude_seen=True, n=N)
     tuned = tune(
         earlier.before, validation=new, consent=PUBLIC, at=earlier.at_us, space=SPACE, als=ALS,
-        builder=COUNTS, n_candidates=27, show_progress=show_progress,
+        builder=COUNTS, n_candidates=36, show_progress=show_progress,
     )  # fmt: skip
     factors = tuned.als.fit(tuned.builder.build(split.before, consent=PUBLIC, at=split.at_us))
     early_factors = tuned.als.fit(
         tuned.builder.build(earlier.before, consent=PUBLIC, at=earlier.at_us)
     )
-    blend, half_life = blended(earlier, split, early_factors, factors)
+    blend, half_lives = blended(earlier, split, early_factors, factors)
     popular = seg1.Popularity().fit(split.matrix())
-    habit = seg1.BuyAgain().fit(split.matrix(half_life))
+    habit = seg1.BuyAgain().fit(split.matrix(half_lives[0]))
     rng = np.random.default_rng(1)
     told: dict[str, Any] = {
         "cj_table": tuned.rows(),
         "cj_als": str(tuned.als),
-        "cj_blend": {"weights": blend.weights, "half_life_days": half_life},
+        "cj_blend": {"weights": blend.weights, "half_life_days": half_lives},
     }
     ranked = {
         "all": {"": blend, "_habit": habit, "_als": factors, "_popularity": popular},
@@ -112,19 +112,19 @@ def split_at(lines: pd.DataFrame, *, week: int) -> Split:
 
 def blended(
     earlier: Split, split: Split, early_factors: seg1.ALSModel, factors: seg1.ALSModel
-) -> tuple[BlendModel, float]:
-    """Find the half-life of habits and the weights on the earlier split; carry them over."""
+) -> tuple[BlendModel, tuple[float, float]]:
+    """Find the half-lives of habits and the weights on the earlier split; carry them over."""
     validation = Validation(relevant=earlier.relevant(new=False), exclude_seen=False, n=N)
 
-    def members(of: Split, half_life: float, model: seg1.ALSModel) -> list[Any]:
-        habit = seg1.BuyAgain().fit(of.matrix(half_life))
-        return [habit, seg1.Popularity().fit(of.matrix()), model]
+    def members(of: Split, half_lives: tuple[float, float], model: seg1.ALSModel) -> list[Any]:
+        habits = [seg1.BuyAgain().fit(of.matrix(half_life)) for half_life in half_lives]
+        return [*habits, seg1.Popularity().fit(of.matrix()), model]
 
     found = {}
-    for half_life in HALF_LIVES:
-        blend = Blend().fit(members(earlier, half_life, early_factors), validation=validation)
-        found[half_life] = (measured(blend, earlier, new=False).ndcg.mean(), blend.weights)
-    best = max(HALF_LIVES, key=lambda half_life: found[half_life][0])
+    for half_lives in HALF_LIVES:
+        blend = Blend().fit(members(earlier, half_lives, early_factors), validation=validation)
+        found[half_lives] = (measured(blend, earlier, new=False).ndcg.mean(), blend.weights)
+    best = max(HALF_LIVES, key=lambda half_lives: found[half_lives][0])
     return Blend(weights=found[best][1]).fit(members(split, best, factors)), best
 
 

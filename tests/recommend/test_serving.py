@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -36,7 +36,7 @@ class Untouchable(Interactions):
 
 def guarded() -> Recommender:
     """A model in which nothing personal can be read: neither a history nor a factor."""
-    parts = {name: getattr(SHOP, name) for name in SHOP.__dataclass_fields__}
+    parts = {field.name: getattr(SHOP, field.name) for field in fields(SHOP) if field.init}
     blank = np.full_like(ALS_MODEL.customer_factors, np.nan)
     return replace(ALS_MODEL, interactions=Untouchable(**parts), customer_factors=blank)
 

@@ -86,7 +86,7 @@ class Interactions:
     builder: "InteractionMatrixBuilder"
     provenance: Provenance
     _made: "list[tuple[Float32s, csr_array[np.float32, tuple[int, int]]]]" = field(
-        default_factory=list, repr=False
+        default_factory=list, init=False, repr=False
     )
     _n_items: int = field(init=False, repr=False)
 

@@ -13,6 +13,7 @@ from seg1.events import Vocabulary
 from seg1.events.coding import codes_in
 from seg1.interactions import Interactions
 from seg1.recommend.itemset import Candidates
+from seg1.recommend.model import ALSModel
 from seg1.recommend.result import Why
 from seg1.recommend.serving import Past, Ranked, Served
 from seg1.recommend.topk import top_by_score
@@ -30,8 +31,10 @@ class Blend:
     """Rank by a weighted sum of what several recommenders say.
 
     Each member's scores are divided by the mean of the best scores that it gives its customers, so
-    that weights of different members can be compared, and mean the same after a refit. A
-    `history=` passed with a request is given to each member as it is.
+    that weights of different members can be compared, and mean the same after a refit. The scores
+    of factors, which grow with the length of a history and say little across customers, are
+    divided by the best score of the customer instead. A `history=` passed with a request is given
+    to each member as it is.
 
     Parameters
     ----------
@@ -113,14 +116,14 @@ class BlendModel(Served):
     members, weights
         The models, and the weight of each.
     scales
-        What each member's scores are divided by.
+        What each member's scores are divided by; None for the best score of the customer.
     interactions
         Who had what according to any member, in common codes; the greatest of the weights.
     """
 
     members: tuple[Served, ...]
     weights: tuple[float, ...]
-    scales: tuple[float, ...]
+    scales: tuple[float | None, ...]
     interactions: Interactions
     _codes: tuple["_Codes", ...]
 
@@ -143,7 +146,8 @@ class BlendModel(Served):
             own = codes.past_of(past, member)
             if own is not None:
                 scores = member._score_all(own)  # noqa: SLF001  # a sister's
-                parts[row] = np.append(scores, 0.0)[codes.of_items] / scale
+                divisor = _above_zero(float(scores.max())) if scale is None else scale
+                parts[row] = np.append(scores, 0.0)[codes.of_items] / divisor
         return parts
 
     def _rank(self, past: Past, *, n: int, candidates: Candidates) -> Ranked:
@@ -242,15 +246,20 @@ def _widened(own: Interactions, codes: _Codes, shape: tuple[int, int]) -> Any:  
     return coo_array((own.data[is_live], pairs), shape).tocsr()
 
 
-def _scale(member: Served) -> float:
-    """Give the mean of the best scores of an even sample of customers; 1 where that is not > 0."""
+def _scale(member: Served) -> float | None:
+    """Give the mean of the best scores of an even sample of customers."""
+    if isinstance(member, ALSModel):
+        return None
     n_customers = member.interactions.shape[0]
-    step = max(1, n_customers // _N_SAMPLED)
-    sample = range(0, n_customers, step)
+    sample = range(0, n_customers, max(1, n_customers // _N_SAMPLED))
     pasts = (Past(customer, member.interactions) for customer in sample)
     best = [float(member._score_all(past).max()) for past in pasts]  # noqa: SLF001  # a sister's
-    mean = float(np.mean(best))
-    return mean if mean > 0.0 else 1.0
+    return _above_zero(float(np.mean(best)))
+
+
+def _above_zero(scale: float) -> float:
+    """Give a number to divide by: 1 where nothing scores above 0."""
+    return scale if scale > 0.0 else 1.0
 
 
 def _found(model: BlendModel, validation: Validation) -> tuple[float, ...]:
