@@ -172,8 +172,9 @@ class Counters:
         row = answered.decided
         if row.decision_id in self._reserved:
             self._reserved.discard(row.decision_id)
-            # An answer to an anonymous decision cannot come: what it held stays used up.
-            if not answered.accepted and row.customer is not None:
+            # Where no answer can come, or none may be kept, what it held stays used up.
+            is_silent = row.customer is None or answered.is_withheld
+            if not answered.accepted and not is_silent:
                 self._hold(row, -1)
 
     def correct(self, change: Correction) -> None:

@@ -13,6 +13,7 @@ from seg1.bandit import FrozenPolicy, OfferSelector
 from seg1.consent import ConsentDoor
 from seg1.consent.policy import check_consent
 from seg1.decide.affinity import Affinity
+from seg1.decide.answers import keep_answer, keep_exposure
 from seg1.decide.choosing import Limits
 from seg1.decide.core import open_core
 from seg1.decide.counters import Budget, FrequencyCap
@@ -31,7 +32,7 @@ from seg1.decide.holdout import Holdout
 from seg1.decide.state import State
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events.vocabulary import as_id
-from seg1.journal import Exposed, Journal, Observed, Outcome, Swapped
+from seg1.journal import Journal, Observed, Swapped
 from seg1.journal.catalogue import body_of_arms
 from seg1.offers import Catalogue, Placement
 from seg1.recommend import ALSModel
@@ -188,6 +189,7 @@ class Personalizer:
             at_us=to_us(at),
             context=checked_context(context),
         )
+        self._core.heed(request.at_us)
         if id is None:
             decision_id = f"{self.journal.journal_id}-{secrets.token_hex(8)}"
             return self._deciding.decide(request, decision_id=decision_id)
@@ -195,18 +197,20 @@ class Personalizer:
         again = self._deciding.again(request, decision_id=decision_id)
         return again or self._deciding.decide(request, decision_id=decision_id)
 
-    def exposed(self, decision_id: str, *, at: At) -> None:
+    def exposed(self, decision_id: str, *, at: At) -> bool:
         """Report that the customer saw a decision.
+
+        Returns
+        -------
+        bool
+            Whether it was kept: the customer must permit it now, as for `outcome`.
 
         Raises
         ------
         UnknownIdError
             For an id that no logged decision has.
         """
-        at_us = to_us(at)
-        with self._core.lock:
-            self._core.known(decision_id)
-            self._core.append(Exposed(decision_id=decision_id, at_us=at_us))
+        return keep_exposure(self._core, decision_id, at_us=to_us(at))
 
     def outcome(
         self,
@@ -235,7 +239,10 @@ class Personalizer:
         str
             "recorded"; "repeated": the same or another answer stands already and stays;
             "expired": it was given outside the decision's window, or reported when the decision's
-            time for late answers and corrections, as long again as the window, was over.
+            time for late answers and corrections, as long again as the window, was over;
+            "withheld": the customer does not permit it any more (to decide, to log, and to measure
+            where the decision was to be measured). Then nothing more is kept or learned of this
+            decision, also after a later grant.
 
         Raises
         ------
@@ -243,18 +250,9 @@ class Personalizer:
             For an id that no logged decision has.
         """
         what, value = checked_answer(accepted=accepted, reward=reward)
-        at_us = to_us(at)
-        with self._core.lock:
-            decided = self._core.known(decision_id)
-            outcomes = self._core.state.outcomes
-            is_in_window = decided.at_us <= at_us <= decided.at_us + decided.outcome_us
-            if not is_in_window or outcomes.status(decision_id) == "unknown":
-                return "expired"
-            known = outcomes.answer_of(decision_id, what)
-            if known is not None and (known == value or not correct):
-                return "repeated"
-            self._core.append(Outcome(decision_id=decision_id, at_us=at_us, what=what, value=value))
-        return "recorded"
+        return keep_answer(
+            self._core, decision_id, what=what, value=value, at_us=to_us(at), correct=correct
+        )
 
     def observe(
         self, customer: Id, *, item: Id, kind: str = "event", value: float = 1.0, at: At
@@ -273,6 +271,7 @@ class Personalizer:
             what=check_word(kind, name="kind"),
             value=check_at_least(value, name="value", low=0),
         )
+        self._core.heed(event.at_us)
         # Under the stripe, so that nothing is kept after a withdrawal was acknowledged.
         with self._core.stripe(event.customer):
             permits = self._core.ask(event.customer, event.at_us)
@@ -319,6 +318,7 @@ class Personalizer:
         """
         who, at_us = as_id(customer), to_us(at)
         self._core.consent.check_kind(who)
+        self._core.heed(at_us)
         with self._core.stripe(who), self._core.lock:
             n_rows = self.journal.erase(who, at_us=at_us)
             self._core.refold()
@@ -339,6 +339,7 @@ class Personalizer:
         check_model(recommender)
         affinity = Affinity(recommender, self._selector.arms.offers)
         row = Swapped(what="model", at_us=to_us(at), version=recommender.version, body="{}")
+        self._core.heed(row.at_us)
         with self._core.lock:
             self._core.append(row)
             self._deciding.affinity, self._deciding.model = affinity, row.version

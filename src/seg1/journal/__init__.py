@@ -12,6 +12,7 @@ from seg1.journal.records import (
     Row,
     Swapped,
     Voided,
+    Withheld,
 )
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "States",
     "Swapped",
     "Voided",
+    "Withheld",
 ]
