@@ -21,9 +21,9 @@ from small_engine import (
     told_state,
 )  # fmt: skip
 
-from seg1 import ConsentLedger, DecisionLog, Offer
+from seg1 import Consent, ConsentLedger, DecisionLog, Offer
 from seg1._types import Id
-from seg1.consent import Permits
+from seg1.consent import STAGES, Permits
 from seg1.decide import Decision, Personalizer, replay
 from seg1.errors import UnknownIdError
 from seg1.journal import Exposed, Outcome, Row, Swapped, Withheld
@@ -77,6 +77,17 @@ def test_an_answer_is_withheld_whatever_of_its_purposes_was_withdrawn(purpose: s
     assert told == "withheld"
     assert not any(isinstance(row, Outcome) for row in rows_of(engine))
     assert engine.n_learned == 0
+
+
+@pytest.mark.parametrize("stage", ["candidates", "decide", "log", "measure"])
+def test_an_answer_is_withheld_whichever_stage_is_permitted_no_more(stage: str) -> None:
+    ledger = ConsentLedger()
+    ledger.grant(1, STAGES, at=T0 - DAY, until=T0 + DAY)
+    engine = engine_of(selector=ONLY_TEA, consent=Consent({(s, s): ledger for s in STAGES}))
+    decision = shown(engine)
+    ledger.withdraw(1, [stage], at=T0 + 1)
+
+    assert engine.outcome(decision.id, accepted=True, at=T0 + 2) == "withheld"
 
 
 def test_a_purpose_that_the_decision_did_not_need_withholds_nothing() -> None:
@@ -215,6 +226,18 @@ def test_what_was_learned_before_stays_and_no_correction_follows() -> None:
 
     assert (told, engine.n_learned) == ("withheld", 1)
     assert state_of(engine).posterior.to_arrays()["q"].tolist() == before
+
+
+def test_a_decision_that_is_over_for_good_is_not_withheld_any_more() -> None:
+    engine = tea_engine(ledger_of(1, 2))
+    decision = shown(engine)
+    engine.observe(2, item="milk", at=T0 + 30 * DAY)
+    engine.withdraw(1, at=T0 + 30 * DAY)
+
+    is_kept = engine.exposed(decision.id, at=T0 + 30 * DAY)
+
+    assert is_kept is False
+    assert not any(isinstance(row, Withheld) for row in rows_of(engine))
 
 
 def test_late_and_repeated_answers_are_told_as_before() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seg1.journal import (
@@ -148,7 +148,8 @@ def test_a_decision_may_be_withheld_after_it_has_closed() -> None:
     assert not outcomes.is_withheld("nobody's")
 
 
-@given(st.lists(st.integers(0, 50), max_size=40), st.integers(0, 200))
+@given(st.lists(st.integers(0, 50), max_size=40), st.integers(WINDOW - 5, WINDOW + 55))
+@example([3, 0, 3], WINDOW + 3)
 def test_what_is_due_is_what_a_row_of_that_moment_closes(starts: list[int], at: int) -> None:
     outcomes, _ = fold(*(decided(f"visit-{n}", at=at) for n, at in enumerate(starts)))
 
