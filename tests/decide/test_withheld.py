@@ -373,6 +373,21 @@ def test_consent_is_asked_and_the_answer_kept_under_the_customers_lock(report: s
     assert locked == [True, True]
 
 
+def test_an_erasure_holds_the_customers_lock() -> None:
+    engine = tea_engine(ledger_of(1))
+    erase, locked = engine.journal.erase, []
+
+    def erased(customer: Id, *, at_us: int) -> int:
+        locked.append(engine._core.stripe(1).locked())
+        return erase(customer, at_us=at_us)
+
+    engine.journal.erase = erased  # type: ignore[method-assign]  # watched
+
+    engine.erase(1, at=T0 + 1)
+
+    assert locked == [True]
+
+
 def test_nothing_is_kept_after_a_withdrawal_was_acknowledged() -> None:
     """Of each customer an answer and a withdrawal start at one moment, on two threads."""
     customers = range(200)

@@ -146,6 +146,10 @@ class Counters:
         first = bisect_right(contacts, at_us - round(cap.days * DAY_US))
         return len(contacts) - first >= cap.contacts
 
+    def contacts_of(self, customer: Id) -> list[int]:
+        """Give when a customer was contacted, as far back as the caps need, ascending."""
+        return list(self._contacts.get(customer, ()))
+
     def reserve(self, row: Decided) -> None:
         """Hold back what a decision's acceptance would use up, and note the contact."""
         if row.offer is None:

@@ -1,6 +1,5 @@
 """`Personalizer`: the engine. Consent, eligibility, scores, draw, journal, release."""
 
-import hashlib
 import secrets
 import warnings
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from seg1.decide.core import open_core
 from seg1.decide.counters import Budget, FrequencyCap
 from seg1.decide.deciding import Deciding
 from seg1.decide.decision import Decision, Erasure
+from seg1.decide.declared import declare_catalogue, version_of
 from seg1.decide.door import (
     check_holdout,
     check_model,
@@ -29,11 +29,11 @@ from seg1.decide.door import (
 )  # fmt: skip
 from seg1.decide.eligibility import OfferFilter, Request, check_filter
 from seg1.decide.holdout import Holdout
+from seg1.decide.rights import erase_customer, export_customer
 from seg1.decide.state import State
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events.vocabulary import as_id
 from seg1.journal import Journal, Observed, Swapped
-from seg1.journal.catalogue import body_of_arms
 from seg1.offers import Catalogue, Placement
 from seg1.recommend import ALSModel
 
@@ -108,7 +108,7 @@ class Personalizer:
         budgets = [rule for rule in rules if isinstance(rule, Budget)]
         own = [check_filter(f) for f in rules if not isinstance(f, FrequencyCap | Budget)]
         catalogue = Catalogue(selector.arms.offers, placements=placements)
-        version = _version(catalogue, selector, has_recommender=recommender is not None)
+        version = version_of(catalogue, selector, has_recommender=recommender is not None)
         n_features = selector.schema.n_features + (recommender is not None)
         self._selector = selector
         self.journal, self._core = open_core(
@@ -128,7 +128,7 @@ class Personalizer:
         if recommender is not None:
             self._deciding.affinity = Affinity(recommender, selector.arms.offers)
             self._deciding.model = recommender.version
-        self._declare_catalogue()
+        declare_catalogue(self._core, selector, version=version)
         if selector.n_learned:
             warnings.warn(
                 f"the selector has learned {selector.n_learned} answers on its own; the engine "
@@ -316,18 +316,31 @@ class Personalizer:
         JournalError
             Where the rows could not be removed; then all of them are still there.
         """
-        who, at_us = as_id(customer), to_us(at)
-        self._core.consent.check_kind(who)
-        self._core.heed(at_us)
-        with self._core.stripe(who), self._core.lock:
-            n_rows = self.journal.erase(who, at_us=at_us)
-            self._core.refold()
-        residual = []
-        if getattr(self.journal, "has_residue", False):
-            residual.append("journal: bytes in its file, until an erasure that no reader disturbs")
-        if self._deciding.affinity is not None and self._deciding.affinity.knows(who):
-            residual.append("recommender: history and factors, until the next fit without them")
-        return Erasure(n_rows, tuple(residual))
+        affinity = self._deciding.affinity
+        return erase_customer(self._core, as_id(customer), at_us=to_us(at), affinity=affinity)
+
+    def export(self, customer: Id, *, at: At) -> dict[str, object]:
+        """Give a customer all that is held of them, as values that JSON can hold.
+
+        The whole journal is read, beside other calls; nothing is written.
+
+        Returns
+        -------
+        dict
+            "said": what the ledgers recorded; "permits": what is permitted at that moment, and why;
+            "decisions" and "observed": rows of the journal; "contacts_us": what the frequency caps
+            count; "recommender": history, factors and affinities, None without one;
+            "left_by_erase": what an erasure would leave, and until when.
+
+        Raises
+        ------
+        InvalidArgumentError
+            Where the policy does not permit the stage *export*.
+        WrongIdTypeError
+            As for `erase`.
+        """
+        affinity = self._deciding.affinity
+        return export_customer(self._core, as_id(customer), at_us=to_us(at), affinity=affinity)
 
     def swap(self, recommender: ALSModel, *, at: At) -> None:
         """Put another fitted recommender in force, from the next decision on."""
@@ -367,28 +380,3 @@ class Personalizer:
     def n_learned(self) -> int:
         """How many decisions have been learned from."""
         return self._core.state.n_learned
-
-    def _declare_catalogue(self) -> None:
-        """Write down what arms and goal the following decisions refer to, where that is news."""
-        with self._core.lock:
-            if self._core.state.catalogue_in_force != self._deciding.version:
-                body = body_of_arms(
-                    self._selector.arms,
-                    goal=self._selector.goal,
-                    features=self._selector.schema.names,
-                )
-                at_us = max(self._core.state.outcomes.now_us, 0)
-                self._core.append(
-                    Swapped(
-                        what="catalogue", at_us=at_us, version=self._deciding.version, body=body
-                    )
-                )
-
-
-def _version(catalogue: Catalogue, selector: OfferSelector, *, has_recommender: bool) -> str:
-    """Name offers, goal and features: what an arm and a vector mean."""
-    told = (
-        f"{catalogue.version}{selector.goal!r}{selector.arms.has_no_offer}"
-        f"{selector.schema.version}{has_recommender}"
-    )
-    return hashlib.sha256(told.encode()).hexdigest()[:16]

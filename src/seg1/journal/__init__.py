@@ -1,5 +1,6 @@
 """Journal: what was decided, shown and answered: one append-only sequence, and the log of it."""
 
+from seg1.journal.access import rows_of, told_rows
 from seg1.journal.journal import Journal, MemoryJournal, SqliteJournal
 from seg1.journal.log import DecisionLog, States
 from seg1.journal.outcomes import Answered, Correction, Outcomes
@@ -33,4 +34,6 @@ __all__ = [
     "Swapped",
     "Voided",
     "Withheld",
+    "rows_of",
+    "told_rows",
 ]
