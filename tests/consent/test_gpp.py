@@ -179,6 +179,7 @@ STRINGS: dict[Id, object] = {
     "no sale": "DBABTA~1YNN",
     "eu alone": "DBABMA~" + TC,
     "eu malformed": "DBABMA~" + CANARY,
+    "canada alone": header([(5, 5)]) + "~BAAA",
     "sharing": header([(8, 8)]) + "~" + section(1, 1, 1, 2, 1, n=20),
     "targeted": header([(7, 7)]) + "~" + section(1, 1, 1, 1, 0, 0, 2, 2, 1, n=27),
     "gpc": header([(7, 7)]) + "~BAAAAAAAAQA.YA",
@@ -190,7 +191,7 @@ STRINGS: dict[Id, object] = {
     "malformed": CANARY,
     "bytes": b"DBABTA~1YNN",
 }
-EXPECTED = [1, -1, 1, 1, 1, -1, -1, -1, 1, 0, -1, 0, -1, 0, 0]
+EXPECTED = [1, -1, 1, 1, 1, 1, -1, -1, -1, 1, 0, -1, 0, -1, 0, 0]
 
 
 def test_an_opt_out_vetoes_and_what_cannot_be_read_does_not_pass() -> None:
