@@ -16,7 +16,6 @@ import importlib
 import json
 import os
 import random
-import re
 import resource
 import signal
 import sys
@@ -34,11 +33,10 @@ import pytest
 from coverage import Coverage
 from hypothesis import HealthCheck, Phase, settings
 
-from mutations import Mutant, mutants_of, mutated
+from mutations import Mutant, mutants_of, mutated, reasons
 
 _ROOT = Path(__file__).resolve().parents[1]
 _ROOM = _ROOT / "src" / "seg1" / "consent"
-_REASONS = Path(__file__).with_name("mutants_survivors.md")
 _TESTS = (str(_ROOT / "tests" / "consent"), str(_ROOM))
 _HEAVY = ("numpy", "scipy.sparse", "scipy.special", "pydantic", "implicit.als", "pyarrow", "jinja2")
 _MEMORY_BYTES = 6 << 30
@@ -328,18 +326,6 @@ def _work(mutants: Sequence[Mutant], writer: int, *, folder: Path, only_at_impor
 
     worker = _Worker(mutants, coverage, folder, tell, only_at_import)
     return _start_pytest(worker.run, folder=folder)
-
-
-def reasons() -> set[tuple[str, str, str]]:
-    """Read the survivors that have a reason: file, line, change."""
-    found, name = set(), ""
-    for line in _REASONS.read_text().splitlines():
-        if line.startswith("## "):
-            name = line.removeprefix("## ").strip()
-        elif line.startswith("- "):
-            text, *changes = re.findall(r"``(.+?)``", line)
-            found |= {(name, text, change) for change in changes}
-    return found
 
 
 def _shown(mutant: Mutant) -> str:
