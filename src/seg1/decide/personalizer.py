@@ -284,6 +284,8 @@ class Personalizer:
     def withdraw(self, customer: Id, *, at: At) -> int:
         """Record that a customer withdraws everything, after all that was released before.
 
+        From then on no answer to an earlier decision is kept, and nothing more is learned from it.
+
         Returns
         -------
         int
