@@ -30,7 +30,7 @@ from seg1.consent import (
     not_,
 )
 from seg1.consent.codes import NEGATED, VALUES, code_of, verdict_of
-from seg1.consent.ledger.said import CLOSING, EventKind
+from seg1.consent.ledger.said import EventKind
 from seg1.consent.plan import OwnRight
 from seg1.errors import AuditError, ConsentStoreError, InvalidArgumentError, InvalidTypeError
 
@@ -124,9 +124,10 @@ def test_verdicts_that_are_all_alike_have_no_version_of_their_own() -> None:
 def test_how_a_minimum_age_finds_ages_is_its_own() -> None:
     with pytest.raises(TypeError):
         MinimumAge(16, {}, {}.get)  # type: ignore[call-arg]  # that is what is tested
+    assert repr(MinimumAge(16, ages={})) == "MinimumAge(years=16)"
 
 
-@pytest.mark.parametrize("kind", CLOSING)
+@pytest.mark.parametrize("kind", ["withdraw", "object", "expire", "restrict", "opt_out"])
 def test_what_takes_a_permission_away_holds_though_it_cannot_be_written_down(
     kind: EventKind, tmp_path: Path
 ) -> None:
