@@ -1,7 +1,10 @@
 """Consent under load: millions at once, one at a time, and a writer that is killed.
 
-Usage: ``python benchmarks/consent.py [--json] [--data DIR] [--customers N] [--trials N]``. A few
-minutes and about 5 GB for five million customers; POSIX only, because the writers are forked.
+Usage: ``python benchmarks/consent.py [--json] [--data DIR] [--customers N] [--trials N]
+[--mutants OUTPUT]``. A few minutes and about 5 GB for five million customers; POSIX only, because
+the writers are forked. How many wrong changes the tests catch takes hours to find out: run
+``python benchmarks/mutants.py --json > OUTPUT``, and hand the file to ``--mutants`` for the keys
+``mutants``, ``survivors_unexplained`` and ``mutants_not_tried``.
 """
 
 import argparse
@@ -141,6 +144,16 @@ def kill_nine(trials: int) -> int:
     return lost
 
 
+def mutants(output: Path) -> dict[str, int]:
+    """Read how many wrong changes were made, and how many no test saw, from a run of `mutants`."""
+    told = json.loads(output.read_text().splitlines()[-1])
+    return {
+        "mutants": told["mutants"],
+        "survivors_unexplained": told["survivors_unexplained"],
+        "mutants_not_tried": told["not_tried"],
+    }
+
+
 def main() -> None:
     """Print every figure."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -150,6 +163,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder with tcf/tc_strings.json")
     parser.add_argument("--customers", type=int, default=5_000_000)
     parser.add_argument("--trials", type=int, default=300)
+    parser.add_argument("--mutants", type=Path, help="output of mutants.py --json")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         figures: dict[str, float] = single(Path(folder))
@@ -159,6 +173,8 @@ def main() -> None:
     }
     if arguments.data is not None:
         figures |= tcf_strings.measure(arguments.data)
+    if arguments.mutants is not None:
+        figures |= mutants(arguments.mutants)
     figures |= millions(arguments.customers)
     print(json.dumps(figures, indent=None if arguments.json else 1))
 

@@ -1,8 +1,8 @@
 """Change the consent room in small wrong ways, one at a time, and see which its tests catch.
 
 Usage: ``python benchmarks/mutants.py [--files codes.py ledger/words.py] [--sample N --seed S]
-[--minutes M] [--again OUTPUT] [--json]``, on a machine that forks, with the packages of the
-``test`` extra. Survivors with a reason stand in ``mutants_survivors.md``.
+[--minutes M] [--again OUTPUT] [--at-import] [--json]``, on a machine that forks, with the packages
+of the ``test`` extra. Survivors with a reason stand in ``mutants_survivors.md``.
 
 One process collects the tests once and notes which of them run which line. For each change it forks
 a child, which gives the function that changed its new code and runs the tests that reach the line,
@@ -16,7 +16,6 @@ import importlib
 import json
 import os
 import random
-import re
 import resource
 import signal
 import sys
@@ -34,11 +33,10 @@ import pytest
 from coverage import Coverage
 from hypothesis import HealthCheck, Phase, settings
 
-from mutations import Mutant, mutants_of, mutated
+from mutations import Mutant, mutants_of, mutated, reasons
 
 _ROOT = Path(__file__).resolve().parents[1]
 _ROOM = _ROOT / "src" / "seg1" / "consent"
-_REASONS = Path(__file__).with_name("mutants_survivors.md")
 _TESTS = (str(_ROOT / "tests" / "consent"), str(_ROOM))
 _HEAVY = ("numpy", "scipy.sparse", "scipy.special", "pydantic", "implicit.als", "pyarrow", "jinja2")
 _MEMORY_BYTES = 6 << 30
@@ -220,6 +218,7 @@ class _Worker:
     coverage: Coverage
     folder: Path
     tell: Callable[[int, int, list[str]], None]
+    only_at_import: bool
 
     def run(self, items: list[pytest.Item]) -> None:
         reach = _reach_of(items, self.coverage, folder=self.folder)
@@ -230,10 +229,10 @@ class _Worker:
         for place, mutant in enumerate(self.mutants):
             if reach.is_at_import(mutant):
                 self.tell(place, _AT_IMPORT, reach.of_file(mutant.path))
-                continue
-            tests = reach.of(mutant)
-            outcome = _try_code(mutant, [by_id[test] for test in tests], functions, reach)
-            self.tell(place, outcome, tests)
+            elif not self.only_at_import:
+                tests = reach.of(mutant)
+                outcome = _try_code(mutant, [by_id[test] for test in tests], functions, reach)
+                self.tell(place, outcome, tests)
 
 
 def _try_code(
@@ -283,13 +282,15 @@ def _import_instead(path: Path, code: CodeType) -> None:
     SourceFileLoader.get_code = get_code  # type: ignore[assignment,method-assign]  # this child's
 
 
-def _outcomes(mutants: Sequence[Mutant], *, folder: Path) -> Iterator[tuple[Mutant, int]]:
+def _outcomes(
+    mutants: Sequence[Mutant], *, folder: Path, only_at_import: bool
+) -> Iterator[tuple[Mutant, int]]:
     """Give each mutant and whether it was caught, those of import last."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
-        os._exit(_work(mutants, writer, folder=folder))
+        os._exit(_work(mutants, writer, folder=folder, only_at_import=only_at_import))
     os.close(writer)
     later = []
     with os.fdopen(reader) as told:
@@ -315,7 +316,7 @@ def _check_import(path: Path, tests: Sequence[str], *, folder: Path) -> None:
         raise SystemExit(f"the tests of {path.name} fail without any change")
 
 
-def _work(mutants: Sequence[Mutant], writer: int, *, folder: Path) -> int:
+def _work(mutants: Sequence[Mutant], writer: int, *, folder: Path, only_at_import: bool) -> int:
     _silence(0, 1)
     coverage = Coverage(data_file=None, include=[f"{_ROOM}/*"], config_file=False)
     coverage.start()
@@ -323,19 +324,8 @@ def _work(mutants: Sequence[Mutant], writer: int, *, folder: Path) -> int:
     def tell(place: int, outcome: int, tests: list[str]) -> None:
         os.write(writer, f"{json.dumps([place, outcome, tests])}\n".encode())
 
-    return _start_pytest(_Worker(mutants, coverage, folder, tell).run, folder=folder)
-
-
-def reasons() -> set[tuple[str, str, str]]:
-    """Read the survivors that have a reason: file, line, change."""
-    found, name = set(), ""
-    for line in _REASONS.read_text().splitlines():
-        if line.startswith("## "):
-            name = line.removeprefix("## ").strip()
-        elif line.startswith("- "):
-            text, *changes = re.findall(r"``(.+?)``", line)
-            found |= {(name, text, change) for change in changes}
-    return found
+    worker = _Worker(mutants, coverage, folder, tell, only_at_import)
+    return _start_pytest(worker.run, folder=folder)
 
 
 def _shown(mutant: Mutant) -> str:
@@ -343,12 +333,15 @@ def _shown(mutant: Mutant) -> str:
     return f"{name}:{mutant.first_line} ``{mutant.line}``, ``{mutant.change}``"
 
 
-def measure(mutants: Sequence[Mutant], *, minutes: float) -> dict[str, object]:
+def measure(
+    mutants: Sequence[Mutant], *, minutes: float, only_at_import: bool
+) -> dict[str, object]:
     """Try mutants; print each that survives without a reason, and give the counts."""
     end = time.monotonic() + 60 * minutes
     known, per_file = reasons(), defaultdict[str, Counter[str]](Counter)
     with tempfile.TemporaryDirectory() as folder:
-        for mutant, outcome in _outcomes(mutants, folder=Path(folder)):
+        tried = _outcomes(mutants, folder=Path(folder), only_at_import=only_at_import)
+        for mutant, outcome in tried:
             name = str(mutant.path.relative_to(_ROOM))
             is_known = (name, mutant.line, mutant.change) in known
             per_file[name]["mutants"] += 1
@@ -372,6 +365,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--again", type=Path, help="output of a run: try what it printed alone")
     parser.add_argument("--minutes", type=float, default=1e9, help="when to stop")
+    parser.add_argument("--at-import", action="store_true", help="only what runs at import")
     parser.add_argument("--json", action="store_true", help="the counts as JSON, in one last line")
     options = parser.parse_args()
     os.nice(15)
@@ -387,7 +381,7 @@ def main() -> None:
     if options.again:
         printed = {line.rstrip() for line in options.again.read_text().splitlines()}
         mutants = [mutant for mutant in mutants if _shown(mutant) in printed]
-    counts = measure(mutants, minutes=options.minutes)
+    counts = measure(mutants, minutes=options.minutes, only_at_import=options.at_import)
     print(json.dumps(counts) if options.json else json.dumps(counts, indent=2))
 
 

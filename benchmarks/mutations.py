@@ -1,17 +1,20 @@
-"""The small wrong changes that `mutants` makes to a module, one at a time.
+"""The small wrong changes that `mutants` makes to a module, and the reasons for those not caught.
 
 Left alone: docstrings, annotations, decorators, ``__all__``, protocols, and what a message says
 (the argument of a raise or of a log line).
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Mutant", "mutants_of", "mutated"]
+__all__ = ["Mutant", "mutants_of", "mutated", "reasons"]
+
+_REASONS = Path(__file__).with_name("mutants_survivors.md")
 
 _COMPARED: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.Lt: (ast.LtE, ast.GtE),
@@ -85,6 +88,18 @@ def mutated(mutant: Mutant) -> Iterator[ast.Module]:
     setattr(mutant.holder, mutant.field, new)
     yield mutant.tree
     setattr(mutant.holder, mutant.field, old)
+
+
+def reasons() -> set[tuple[str, str, str]]:
+    """Read the survivors that have a reason: file, line, change."""
+    found, name = set(), ""
+    for line in _REASONS.read_text().splitlines():
+        if line.startswith("## "):
+            name = line.removeprefix("## ").strip()
+        elif line.startswith("- "):
+            text, *changes = re.findall(r"``(.+?)``", line)
+            found |= {(name, text, change) for change in changes}
+    return found
 
 
 def mutants_of(path: Path) -> list[Mutant]:

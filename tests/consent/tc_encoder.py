@@ -1,4 +1,4 @@
-"""Writes TC strings, bit by bit and slowly: the twin that the decoder is tested against."""
+"""Writes TC strings and US sections, bit by bit and slowly: the twins of the decoders."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -133,6 +133,12 @@ def encode(tc: TCString, *, is_ranges: bool = False) -> str:
     if tc.publisher is not None:
         segments.append(publisher_bits(tc.publisher))
     return ".".join(map(text_of, segments))
+
+
+def section(*answers: int, n: int, version: int = 1) -> str:
+    """Write a section of a US law: n fields of two bits after its version, the last of them 0."""
+    fields = [*answers, *[0] * (n - len(answers))]
+    return text_of(number(version, 6) + "".join(number(answer, 2) for answer in fields))
 
 
 def changed(**fields: object) -> str:

@@ -161,6 +161,17 @@ def test_all_of_a_grants_validity_counts_for_many() -> None:
     ]  # fmt: skip
 
 
+def test_a_grant_after_a_withdrawal_of_everything_counts_for_many() -> None:
+    ledger = ConsentLedger()
+    for customer in (3, 4):
+        ledger.withdraw(customer, at=1)
+    ledger.grant(4, ["offers"], at=2, until=9)
+
+    answers = ledger.check(Customers.of(*range(MANY)), Ask("offers", "decide", 5))
+
+    assert [answers.one(n).reason.words for n in (2, 3, 4)] == ["no record", "withdrawn", "granted"]
+
+
 @pytest.mark.parametrize("step", ["_all", "_as_of"])
 def test_who_comes_while_all_are_asked_disturbs_nobody(
     step: str, monkeypatch: pytest.MonkeyPatch

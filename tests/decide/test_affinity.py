@@ -22,7 +22,7 @@ from seg1 import ALS, ALSModel, Events, InteractionMatrixBuilder, Offer
 from seg1._types import Float64s, Id
 from seg1.decide.affinity import Affinity
 from seg1.errors import InvalidArgumentError, InvalidTypeError
-from seg1.journal import DecisionLog, MemoryJournal, Observed, Swapped
+from seg1.journal import DecisionLog, MemoryJournal, Observed, Swapped, Withheld
 from seg1.measure import Gate, value
 
 OFFERS = (
@@ -240,6 +240,17 @@ def test_another_fit_is_in_force_from_the_next_decision_on(model: ALSModel) -> N
         other.version,
     )
     assert rows_of(engine)[-2] == Swapped(what="model", at_us=T0, version=other.version, body="{}")
+
+
+def test_a_swap_that_closes_windows_learns_nothing_after_a_withdrawal(model: ALSModel) -> None:
+    engine = engine_of(OFFERS, consent=consent_of(ledger_of(3)), recommender=model)
+    engine.exposed(decide(engine, 3, key="visit-3").id, at=T0)
+    engine.withdraw(3, at=T0 + 1)
+
+    engine.swap(fitted(seed=2), at=T0 + 30 * DAY)
+
+    assert Withheld(decision_id="visit-3", at_us=T0) in rows_of(engine)
+    assert engine.n_learned == 0
 
 
 def test_a_swap_that_cannot_be_changes_nothing(model: ALSModel) -> None:

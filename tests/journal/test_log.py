@@ -8,7 +8,7 @@ import pytest
 
 import seg1
 from seg1.errors import InvalidArgumentError, InvalidTypeError
-from seg1.journal import DecisionLog, Exposed, MemoryJournal
+from seg1.journal import DecisionLog, Exposed, MemoryJournal, Withheld
 
 DAY_US = 86_400 * 1_000_000
 NOW_US = 1_770_000_000 * 1_000_000
@@ -68,6 +68,16 @@ def test_rewards_are_what_the_goal_says() -> None:
         worth = {"tea": (d.price or 0) - 0.2, "milk": 0.5, None: 0.0}[d.offer]
         accepted = d.offer is not None and d.customer % 3 == 0
         assert reward == pytest.approx(accepted * worth - 0.02 * (d.offer is not None))
+
+
+def test_a_withheld_row_of_no_decision_changes_nothing() -> None:
+    journal, kept = MemoryJournal(), ledger()
+    contact_all(engine_on(journal, kept))
+    journal.append(Withheld(decision_id="nobody's", at_us=NOW_US))
+
+    log = DecisionLog.from_journal(journal, consent=consent_over(kept), at=LATER_US)
+
+    assert (len(log), log.excluded) == (30, {})
 
 
 def test_columns_are_what_was_decided() -> None:

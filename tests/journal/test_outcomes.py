@@ -3,10 +3,20 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from seg1.journal import Answered, Correction, Decided, Exposed, Outcome, Outcomes, Row, Voided
+from seg1.journal import (
+    Answered,
+    Correction,
+    Decided,
+    Exposed,
+    Outcome,
+    Outcomes,
+    Row,
+    Voided,
+    Withheld,
+)
 from seg1.testing.journal import _decided, _swapped
 
 EXPOSURE, WINDOW = 10, 100
@@ -110,6 +120,57 @@ def test_a_late_exposure_changes_nothing() -> None:
 
     assert isinstance(change, Correction)
     assert change.after.is_exposed is False
+
+
+def test_a_withheld_decision_closes_as_one() -> None:
+    withheld = Withheld(decision_id="visit-1", at_us=1)
+
+    outcomes, changes = fold(decided(), exposed(), withheld, tick(WINDOW + 1))
+
+    (closed,) = changes
+    assert isinstance(closed, Answered)
+    assert (closed.is_withheld, closed.is_exposed) == (True, True)
+    assert outcomes.is_withheld("visit-1")
+
+
+def test_a_decision_may_be_withheld_after_it_has_closed() -> None:
+    outcomes, _ = fold(decided(), decided("visit-2"), exposed(), tick(WINDOW + 1))
+    before = outcomes.is_withheld("visit-1")
+
+    changes = outcomes.fold(Withheld(decision_id="visit-1", at_us=1))
+
+    assert (before, outcomes.is_withheld("visit-1"), outcomes.is_withheld("visit-2")) == (
+        False,
+        True,
+        False,
+    )
+    assert changes == []
+    assert not outcomes.is_withheld("nobody's")
+
+
+@given(st.lists(st.integers(0, 50), max_size=40), st.integers(WINDOW - 5, WINDOW + 55))
+@example([3, 0, 3], WINDOW + 3)
+def test_what_is_due_is_what_a_row_of_that_moment_closes(starts: list[int], at: int) -> None:
+    outcomes, _ = fold(*(decided(f"visit-{n}", at=at) for n, at in enumerate(starts)))
+
+    due = outcomes.due(at)
+    closed = [change.decided for change in outcomes.fold(tick(at)) if isinstance(change, Answered)]
+
+    assert sorted(due) == sorted(closed)
+
+
+def test_what_is_withheld_voided_or_decided_again_is_not_due_twice() -> None:
+    outcomes, _ = fold(
+        *(decided(name) for name in ("withheld", "voided", "again", "plain")),
+        Withheld(decision_id="withheld", at_us=1),
+        Voided(decision_id="voided", at_us=1),
+        Voided(decision_id="again", at_us=1),
+        decided("again", at=2),
+    )
+
+    due = [row.decision_id for row in outcomes.due(WINDOW + 3)]
+
+    assert sorted(due) == ["again", "plain"]
 
 
 def test_a_voided_decision_never_happened() -> None:

@@ -12,7 +12,7 @@ from seg1.consent.policy import STAGES, Consent, ConsentDoor, ConsentNotNeeded, 
 from seg1.consent.remote import Remote
 from seg1.consent.scalar import vectorise
 from seg1.consent.signals.browser import CONSENT_MODE_SIGNALS, ConsentMode, GlobalPrivacyControl
-from seg1.consent.signals.gpp import GPPOptOut, GPPString, USOptOuts, decode_gpp
+from seg1.consent.signals.gpp import GPPOptOut, GPPString, decode_gpp
 from seg1.consent.signals.tcf import (
     PublisherConsents,
     Restriction,
@@ -21,6 +21,7 @@ from seg1.consent.signals.tcf import (
     decode_tc,
 )
 from seg1.consent.signals.tcf_filter import TCFConsent
+from seg1.consent.signals.us_sections import USOptOuts
 from seg1.consent.verdicts import Ask, Customers, Reason, Verdict, Verdicts
 from seg1.consent.vetoes import MinimumAge
 

@@ -33,6 +33,7 @@ class Affinity:
     def __init__(self, model: ALSModel, offers: tuple[Offer, ...]) -> None:
         self._model = model
         self._known = model.interactions.customers
+        self._offer_ids = tuple(offer.id for offer in offers)
         self._offer_factors = np.zeros((len(offers), model.n_factors))
         for place, offer in enumerate(offers):
             codes = model.items.encode(offer.items, unknown="ignore")
@@ -58,6 +59,25 @@ class Affinity:
         # (n_offers, n_factors) @ (n_factors,) -> (n_offers,)
         affinity: Float64s = self._offer_factors @ factor
         return affinity.clip(-1.0, 1.0, out=affinity)
+
+    def told(self, customer: Id, observed: list[Observed]) -> dict[str, object]:
+        """Tell what is held and read of a customer here, as values that JSON can hold.
+
+        The history and the factors are those of the fit; the affinities are those of now.
+        """
+        model, code = self._model, self._known.find(customer)
+        history: list[list[object]] = []
+        if code >= 0:
+            items, weights = model.interactions.history(code)
+            pairs = zip(model.items.decode(items), weights.tolist(), strict=True)
+            history = [list(pair) for pair in pairs]
+        affinity = zip(self._offer_ids, self.of(customer, observed).tolist(), strict=True)
+        return {
+            "version": model.version,
+            "history": history,
+            "factors": model.customer_factors[code].tolist() if code >= 0 else [],
+            "affinity": [list(pair) for pair in affinity],
+        }
 
     def _factor(self, customer: Id, observed: list[Observed]) -> Float64s | None:
         code = self._known.find(customer)

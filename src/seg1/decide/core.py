@@ -11,9 +11,19 @@ from seg1._types import Id
 from seg1.consent import STAGES, ConsentDoor, Permits, Reason
 from seg1.decide.state import State
 from seg1.errors import UnknownIdError
-from seg1.journal import Decided, Journal, Row, SqliteJournal, Voided
+from seg1.journal import Decided, Journal, Row, SqliteJournal, Voided, Withheld
 
-__all__ = ["BIT", "Core", "has_lost", "may_decide", "objects", "open_core", "why_not"]
+__all__ = [
+    "BIT",
+    "Core",
+    "has_lost",
+    "may_answer",
+    "may_decide",
+    "objects",
+    "open_core",
+    "owner_of",
+    "why_not",
+]
 
 BIT: Final = {stage: 1 << i for i, stage in enumerate(STAGES)}
 """Bit of each stage in `Permits.bits`."""
@@ -84,6 +94,28 @@ class Core:
             if self.state.outcomes.decision(row.decision_id) is not None:
                 self.append(Voided(decision_id=row.decision_id, at_us=row.at_us))
 
+    def withhold(self, decision_id: str) -> None:
+        """Close a decision to answers and learning, for good; the caller holds the lock."""
+        outcomes = self.state.outcomes
+        is_known = outcomes.decision(decision_id) is not None
+        if is_known and not outcomes.is_withheld(decision_id):
+            # At the time that it is: a later one would close windows, and learn from them, first.
+            self.append(Withheld(decision_id=decision_id, at_us=outcomes.now_us))
+
+    def heed(self, at_us: int) -> None:
+        """Withhold what a row of that moment would teach, where it is not permitted any more.
+
+        Asked before the lock is taken, so that a slow source of consent holds nobody up.
+        """
+        with self.lock:
+            due = self.state.outcomes.due(at_us)
+        asked = [(row, self.ask(owner_of(row), at_us)) for row in due if row.is_measured]
+        lost = [row.decision_id for row, permits in asked if not may_answer(permits, row)]
+        if lost:
+            with self.lock:
+                for decision_id in lost:
+                    self.withhold(decision_id)
+
     def saw(self, at_us: int) -> None:
         """Note a moment that the engine has seen."""
         with self._seeing:  # appends and withdrawals hold different locks
@@ -138,6 +170,19 @@ def _both(now: Permits, then: Permits) -> Permits:
 def may_decide(permits: Permits) -> bool:
     """Whether a customer may be decided for personally."""
     return not _DECIDE & ~permits.bits
+
+
+def may_answer(permits: Permits, row: Decided) -> bool:
+    """Whether what came of a decision may be kept, and learned where it was to be learned."""
+    needed = _DECIDE | BIT["log"] | (BIT["measure"] if row.is_measured else 0)
+    return not needed & ~permits.bits
+
+
+def owner_of(row: Decided) -> Id:
+    """Give the customer of a decision that was logged."""
+    if row.customer is None:
+        raise AssertionError("a decision that was not logged is neither answered nor measured")
+    return row.customer
 
 
 def has_lost(before: Permits, now: Permits) -> bool:

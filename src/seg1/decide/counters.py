@@ -146,6 +146,10 @@ class Counters:
         first = bisect_right(contacts, at_us - round(cap.days * DAY_US))
         return len(contacts) - first >= cap.contacts
 
+    def contacts_of(self, customer: Id) -> list[int]:
+        """Give when a customer was contacted, as far back as the caps need, ascending."""
+        return list(self._contacts.get(customer, ()))
+
     def reserve(self, row: Decided) -> None:
         """Hold back what a decision's acceptance would use up, and note the contact."""
         if row.offer is None:
@@ -172,8 +176,9 @@ class Counters:
         row = answered.decided
         if row.decision_id in self._reserved:
             self._reserved.discard(row.decision_id)
-            # An answer to an anonymous decision cannot come: what it held stays used up.
-            if not answered.accepted and row.customer is not None:
+            # Where no answer can come, or none may be kept, what it held stays used up.
+            is_silent = row.customer is None or answered.is_withheld
+            if not answered.accepted and not is_silent:
                 self._hold(row, -1)
 
     def correct(self, change: Correction) -> None:

@@ -1,6 +1,5 @@
 """`Personalizer`: the engine. Consent, eligibility, scores, draw, journal, release."""
 
-import hashlib
 import secrets
 import warnings
 from collections.abc import Mapping, Sequence
@@ -13,11 +12,13 @@ from seg1.bandit import FrozenPolicy, OfferSelector
 from seg1.consent import ConsentDoor
 from seg1.consent.policy import check_consent
 from seg1.decide.affinity import Affinity
+from seg1.decide.answers import keep_answer, keep_exposure
 from seg1.decide.choosing import Limits
 from seg1.decide.core import open_core
 from seg1.decide.counters import Budget, FrequencyCap
 from seg1.decide.deciding import Deciding
 from seg1.decide.decision import Decision, Erasure
+from seg1.decide.declared import declare_catalogue, version_of
 from seg1.decide.door import (
     check_holdout,
     check_model,
@@ -28,11 +29,11 @@ from seg1.decide.door import (
 )  # fmt: skip
 from seg1.decide.eligibility import OfferFilter, Request, check_filter
 from seg1.decide.holdout import Holdout
+from seg1.decide.rights import erase_customer, export_customer
 from seg1.decide.state import State
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events.vocabulary import as_id
-from seg1.journal import Exposed, Journal, Observed, Outcome, Swapped
-from seg1.journal.catalogue import body_of_arms
+from seg1.journal import Journal, Observed, Swapped
 from seg1.offers import Catalogue, Placement
 from seg1.recommend import ALSModel
 
@@ -107,7 +108,7 @@ class Personalizer:
         budgets = [rule for rule in rules if isinstance(rule, Budget)]
         own = [check_filter(f) for f in rules if not isinstance(f, FrequencyCap | Budget)]
         catalogue = Catalogue(selector.arms.offers, placements=placements)
-        version = _version(catalogue, selector, has_recommender=recommender is not None)
+        version = version_of(catalogue, selector, has_recommender=recommender is not None)
         n_features = selector.schema.n_features + (recommender is not None)
         self._selector = selector
         self.journal, self._core = open_core(
@@ -127,7 +128,7 @@ class Personalizer:
         if recommender is not None:
             self._deciding.affinity = Affinity(recommender, selector.arms.offers)
             self._deciding.model = recommender.version
-        self._declare_catalogue()
+        declare_catalogue(self._core, selector, version=version)
         if selector.n_learned:
             warnings.warn(
                 f"the selector has learned {selector.n_learned} answers on its own; the engine "
@@ -188,6 +189,7 @@ class Personalizer:
             at_us=to_us(at),
             context=checked_context(context),
         )
+        self._core.heed(request.at_us)
         if id is None:
             decision_id = f"{self.journal.journal_id}-{secrets.token_hex(8)}"
             return self._deciding.decide(request, decision_id=decision_id)
@@ -195,18 +197,20 @@ class Personalizer:
         again = self._deciding.again(request, decision_id=decision_id)
         return again or self._deciding.decide(request, decision_id=decision_id)
 
-    def exposed(self, decision_id: str, *, at: At) -> None:
+    def exposed(self, decision_id: str, *, at: At) -> bool:
         """Report that the customer saw a decision.
+
+        Returns
+        -------
+        bool
+            Whether it was kept: the customer must permit it now, as for `outcome`.
 
         Raises
         ------
         UnknownIdError
             For an id that no logged decision has.
         """
-        at_us = to_us(at)
-        with self._core.lock:
-            self._core.known(decision_id)
-            self._core.append(Exposed(decision_id=decision_id, at_us=at_us))
+        return keep_exposure(self._core, decision_id, at_us=to_us(at))
 
     def outcome(
         self,
@@ -235,7 +239,10 @@ class Personalizer:
         str
             "recorded"; "repeated": the same or another answer stands already and stays;
             "expired": it was given outside the decision's window, or reported when the decision's
-            time for late answers and corrections, as long again as the window, was over.
+            time for late answers and corrections, as long again as the window, was over;
+            "withheld": the customer does not permit it any more (to decide, to log, and to measure
+            where the decision was to be measured). Then nothing more is kept or learned of this
+            decision, also after a later grant.
 
         Raises
         ------
@@ -243,18 +250,9 @@ class Personalizer:
             For an id that no logged decision has.
         """
         what, value = checked_answer(accepted=accepted, reward=reward)
-        at_us = to_us(at)
-        with self._core.lock:
-            decided = self._core.known(decision_id)
-            outcomes = self._core.state.outcomes
-            is_in_window = decided.at_us <= at_us <= decided.at_us + decided.outcome_us
-            if not is_in_window or outcomes.status(decision_id) == "unknown":
-                return "expired"
-            known = outcomes.answer_of(decision_id, what)
-            if known is not None and (known == value or not correct):
-                return "repeated"
-            self._core.append(Outcome(decision_id=decision_id, at_us=at_us, what=what, value=value))
-        return "recorded"
+        return keep_answer(
+            self._core, decision_id, what=what, value=value, at_us=to_us(at), correct=correct
+        )
 
     def observe(
         self, customer: Id, *, item: Id, kind: str = "event", value: float = 1.0, at: At
@@ -273,6 +271,7 @@ class Personalizer:
             what=check_word(kind, name="kind"),
             value=check_at_least(value, name="value", low=0),
         )
+        self._core.heed(event.at_us)
         # Under the stripe, so that nothing is kept after a withdrawal was acknowledged.
         with self._core.stripe(event.customer):
             permits = self._core.ask(event.customer, event.at_us)
@@ -284,6 +283,8 @@ class Personalizer:
 
     def withdraw(self, customer: Id, *, at: At) -> int:
         """Record that a customer withdraws everything, after all that was released before.
+
+        From then on no answer to an earlier decision is kept, and nothing more is learned from it.
 
         Returns
         -------
@@ -317,17 +318,31 @@ class Personalizer:
         JournalError
             Where the rows could not be removed; then all of them are still there.
         """
-        who, at_us = as_id(customer), to_us(at)
-        self._core.consent.check_kind(who)
-        with self._core.stripe(who), self._core.lock:
-            n_rows = self.journal.erase(who, at_us=at_us)
-            self._core.refold()
-        residual = []
-        if getattr(self.journal, "has_residue", False):
-            residual.append("journal: bytes in its file, until an erasure that no reader disturbs")
-        if self._deciding.affinity is not None and self._deciding.affinity.knows(who):
-            residual.append("recommender: history and factors, until the next fit without them")
-        return Erasure(n_rows, tuple(residual))
+        affinity = self._deciding.affinity
+        return erase_customer(self._core, as_id(customer), at_us=to_us(at), affinity=affinity)
+
+    def export(self, customer: Id, *, at: At) -> dict[str, object]:
+        """Give a customer all that is held of them, as values that JSON can hold.
+
+        The whole journal is read, beside other calls; nothing is written.
+
+        Returns
+        -------
+        dict
+            "said": what the ledgers recorded; "permits": what is permitted at that moment, and why;
+            "decisions" and "observed": rows of the journal; "contacts_us": what the frequency caps
+            count; "recommender": history, factors and affinities, None without one;
+            "left_by_erase": what an erasure would leave, and until when.
+
+        Raises
+        ------
+        InvalidArgumentError
+            Where the policy does not permit the stage *export*.
+        WrongIdTypeError
+            As for `erase`.
+        """
+        affinity = self._deciding.affinity
+        return export_customer(self._core, as_id(customer), at_us=to_us(at), affinity=affinity)
 
     def swap(self, recommender: ALSModel, *, at: At) -> None:
         """Put another fitted recommender in force, from the next decision on."""
@@ -339,6 +354,7 @@ class Personalizer:
         check_model(recommender)
         affinity = Affinity(recommender, self._selector.arms.offers)
         row = Swapped(what="model", at_us=to_us(at), version=recommender.version, body="{}")
+        self._core.heed(row.at_us)
         with self._core.lock:
             self._core.append(row)
             self._deciding.affinity, self._deciding.model = affinity, row.version
@@ -366,28 +382,3 @@ class Personalizer:
     def n_learned(self) -> int:
         """How many decisions have been learned from."""
         return self._core.state.n_learned
-
-    def _declare_catalogue(self) -> None:
-        """Write down what arms and goal the following decisions refer to, where that is news."""
-        with self._core.lock:
-            if self._core.state.catalogue_in_force != self._deciding.version:
-                body = body_of_arms(
-                    self._selector.arms,
-                    goal=self._selector.goal,
-                    features=self._selector.schema.names,
-                )
-                at_us = max(self._core.state.outcomes.now_us, 0)
-                self._core.append(
-                    Swapped(
-                        what="catalogue", at_us=at_us, version=self._deciding.version, body=body
-                    )
-                )
-
-
-def _version(catalogue: Catalogue, selector: OfferSelector, *, has_recommender: bool) -> str:
-    """Name offers, goal and features: what an arm and a vector mean."""
-    told = (
-        f"{catalogue.version}{selector.goal!r}{selector.arms.has_no_offer}"
-        f"{selector.schema.version}{has_recommender}"
-    )
-    return hashlib.sha256(told.encode()).hexdigest()[:16]

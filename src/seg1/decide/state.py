@@ -133,13 +133,14 @@ class State:
             )
 
     def _teaches(self, answered: Answered) -> bool:
-        """Whether a decision may be learned from: drawn, seen, measured, of this catalogue."""
+        """Whether to learn from a decision: drawn, seen, measured, permitted, of this catalogue."""
         row = answered.decided
         is_arm = row.offer is not None or self._selector.goal.learns_reward
         return (
             row.mode == "personalised"
             and row.is_measured
             and answered.is_exposed
+            and not answered.is_withheld
             and is_arm
             and row.catalogue == self._catalogue
         )

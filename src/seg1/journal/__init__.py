@@ -1,5 +1,6 @@
 """Journal: what was decided, shown and answered: one append-only sequence, and the log of it."""
 
+from seg1.journal.access import rows_of, told_rows
 from seg1.journal.journal import Journal, MemoryJournal, SqliteJournal
 from seg1.journal.log import DecisionLog, States
 from seg1.journal.outcomes import Answered, Correction, Outcomes
@@ -12,6 +13,7 @@ from seg1.journal.records import (
     Row,
     Swapped,
     Voided,
+    Withheld,
 )
 
 __all__ = [
@@ -31,4 +33,7 @@ __all__ = [
     "States",
     "Swapped",
     "Voided",
+    "Withheld",
+    "rows_of",
+    "told_rows",
 ]

@@ -11,7 +11,7 @@ from seg1._types import Id
 from seg1.errors import JournalError
 from seg1.journal.records import COLUMNS, FIELDS, Decided, Erased, Row, from_columns, values_of
 
-__all__ = ["Journal", "MemoryJournal", "SqliteJournal"]
+__all__ = ["Journal", "MemoryJournal", "SqliteJournal", "is_of"]
 
 _READ_AT_ONCE = 1_000
 
@@ -96,11 +96,11 @@ class MemoryJournal:
         """Remove all rows of a customer."""
         with self._lock:
             self._check_open()
-            own = {id_ for id_, row in self._decided.items() if _is_of(row, customer)}
+            own = {id_ for id_, row in self._decided.items() if is_of(row, customer)}
             gone = [
                 seq
                 for seq, row in self._rows.items()
-                if getattr(row, "decision_id", None) in own or _is_of(row, customer)
+                if getattr(row, "decision_id", None) in own or is_of(row, customer)
             ]
             for seq in gone:
                 del self._rows[seq]
@@ -118,7 +118,8 @@ class MemoryJournal:
             raise JournalError("the journal is closed")
 
 
-def _is_of(row: Row, customer: Id) -> bool:
+def is_of(row: Row, customer: Id) -> bool:
+    """Whether a row names a customer, of that type of id."""
     own = getattr(row, "customer", None)
     return type(own) is type(customer) and own == customer
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from seg1.journal.records import Decided, Exposed, Outcome, Row, Voided
+from seg1.journal.records import Decided, Exposed, Outcome, Row, Voided, Withheld
 
 __all__ = ["Answered", "Correction", "Outcomes"]
 
@@ -26,12 +26,15 @@ class Answered(NamedTuple):
         The answers; 0 where none came.
     is_exposed
         Whether the customer saw it in time. Without that nothing is learned from it.
+    is_withheld
+        Whether the customer permits no more that anything is learned from it.
     """
 
     decided: Decided
     accepted: float
     reward: float
     is_exposed: bool
+    is_withheld: bool = False
 
 
 class Correction(NamedTuple):
@@ -49,10 +52,11 @@ class _Open:
     arrival: int  # how many decisions had come when this one had: an id may be decided again
     is_exposed: bool
     answers: dict[str, float] = field(default_factory=dict)
+    is_withheld: bool = False
 
     def answered(self) -> Answered:
         accepted, reward = (self.answers.get(what, 0.0) for what in ("accepted", "reward"))
-        return Answered(self.decided, accepted, reward, self.is_exposed)
+        return Answered(self.decided, accepted, reward, self.is_exposed, self.is_withheld)
 
 
 class Outcomes:
@@ -93,12 +97,31 @@ class Outcomes:
         known = self._find(decision_id)
         return None if known is None else known.answers.get(what)
 
+    def is_withheld(self, decision_id: str) -> bool:
+        """Say whether a decision that is remembered is closed to answers."""
+        known = self._find(decision_id)
+        return known is not None and known.is_withheld
+
+    def due(self, at_us: int) -> list[Decided]:
+        """Give the decisions that may be learned once a row of that moment is folded."""
+        found: list[Decided] = []
+        places = [0]
+        for place in places:  # of a heap: what stands below one that is not due is not due either
+            if place >= len(self._closing) or self._closing[place][0] >= at_us:
+                continue
+            places += (2 * place + 1, 2 * place + 2)
+            _, arrival, decision_id = self._closing[place]
+            known = self._open.get(decision_id)
+            if known is not None and known.arrival == arrival and not known.is_withheld:
+                found.append(known.decided)
+        return found
+
     def told(self) -> Iterator[object]:
         """Tell all that is known, as values that compare to the last bit."""
         yield self.now_us, self._n_decided, sorted(self._voided)
         for known in (*self._open.values(), *self._closed.values()):
             answers = sorted(known.answers.items())
-            yield tuple(known.decided), known.arrival, known.is_exposed, answers
+            yield tuple(known.decided), known.arrival, known.is_exposed, known.is_withheld, answers
         yield sorted(self._closing)
         yield sorted(self._forgetting)
 
@@ -111,6 +134,8 @@ class Outcomes:
             self._exposed(row)
         elif isinstance(row, Voided):
             self._void(row)
+        elif isinstance(row, Withheld):
+            self._withhold(row)
         corrected = self._outcome(row) if isinstance(row, Outcome) else []
         changes = [*corrected, *self._close()]
         self._forget()
@@ -137,6 +162,11 @@ class Outcomes:
     def _void(self, row: Voided) -> None:
         if self._open.pop(row.decision_id, None) or self._closed.pop(row.decision_id, None):
             self._voided.add(row.decision_id)
+
+    def _withhold(self, row: Withheld) -> None:
+        known = self._find(row.decision_id)
+        if known is not None:
+            known.is_withheld = True
 
     def _outcome(self, row: Outcome) -> list[Answered | Correction]:
         known = self._open.get(row.decision_id)

@@ -11,7 +11,7 @@ from seg1.events import Vocabulary
 from seg1.journal.catalogue import arms_of_body, features_of_body
 from seg1.journal.journal import Journal
 from seg1.journal.log import DecisionLog, States
-from seg1.journal.records import Decided, Outcome, Swapped, Voided
+from seg1.journal.records import Decided, Outcome, Swapped, Voided, Withheld
 from seg1.offers import Arms, Goal
 
 __all__ = ["read_log"]
@@ -23,6 +23,7 @@ class _Told:
 
     decided: Decided
     answers: dict[str, float] = field(default_factory=dict)
+    is_withheld: bool = False
 
 
 def read_log(journal: Journal, *, consent: ConsentDoor, at_us: int) -> DecisionLog:
@@ -47,6 +48,7 @@ def read_log(journal: Journal, *, consent: ConsentDoor, at_us: int) -> DecisionL
     if retention_us is not None:
         young = [t.decided.at_us >= at_us - retention_us for t in rows]
         rows = _keep(rows, young, excluded, "older than its purpose allows")
+    rows = _keep(rows, [not t.is_withheld for t in rows], excluded, "withheld")
     has_arm = [t.decided.arm >= 0 or t.decided.is_control for t in rows]
     rows = _keep(rows, has_arm, excluded, "nothing to choose from")
     rows = _keep(rows, _may_measure(rows, consent, at_us=at_us), excluded, "consent: measure")
@@ -65,6 +67,8 @@ def _told(journal: Journal) -> tuple[list[_Told], Swapped | None]:
             told[row.decision_id] = _Told(row)
         elif isinstance(row, Voided):
             told.pop(row.decision_id, None)
+        elif isinstance(row, Withheld) and row.decision_id in told:
+            told[row.decision_id].is_withheld = True
         elif isinstance(row, Outcome) and row.decision_id in told:
             told[row.decision_id].answers[row.what] = row.value
         elif isinstance(row, Swapped) and row.what == "catalogue":

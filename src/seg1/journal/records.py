@@ -1,4 +1,4 @@
-"""The rows of a journal: seven kinds, one dataclass each, and how they lie in columns."""
+"""The rows of a journal: eight kinds, one dataclass each, and how they lie in columns."""
 
 from dataclasses import dataclass, fields
 from operator import attrgetter
@@ -18,6 +18,7 @@ __all__ = [
     "Row",
     "Swapped",
     "Voided",
+    "Withheld",
     "from_columns",
     "values_of",
 ]
@@ -142,6 +143,20 @@ class Voided:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Withheld:
+    """The customer does not permit any more what a decision would teach: it is closed to answers.
+
+    Nothing is learned from it, and what it reserved stays used up, for nobody may say whether it
+    was accepted.
+    """
+
+    kind: ClassVar[str] = "withheld"
+
+    decision_id: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Swapped:
     """Another catalogue, model or policy is in force; `body` is JSON that describes it."""
 
@@ -163,9 +178,9 @@ class Erased:
     n_rows: int
 
 
-Row: TypeAlias = Decided | Exposed | Outcome | Observed | Voided | Swapped | Erased
+Row: TypeAlias = Decided | Exposed | Outcome | Observed | Voided | Withheld | Swapped | Erased
 
-_OTHERS: Final = (Exposed, Outcome, Observed, Voided, Swapped, Erased)
+_OTHERS: Final = (Exposed, Outcome, Observed, Voided, Withheld, Swapped, Erased)
 _KINDS: Final = {"decided": Decided, **{row.kind: row for row in _OTHERS}}
 FIELDS: Final = {
     "decided": Decided._fields,

@@ -15,6 +15,7 @@ from seg1.journal import (
     Row,
     Swapped,
     Voided,
+    Withheld,
 )
 
 __all__ = ["check_journal"]
@@ -174,6 +175,7 @@ def _rows_of(decision_id: str, *, customer: Id) -> list[Row]:
         _decided(decision_id, customer=customer),
         Exposed(decision_id=decision_id, at_us=1),
         Outcome(decision_id=decision_id, at_us=2, what="reward", value=-0.1),
+        Withheld(decision_id=decision_id, at_us=2),
         Observed(customer=customer, item="7", at_us=3, what="view", value=1e300),
     ]
 

@@ -162,9 +162,10 @@ class Columns:
     def _all(self, vocabulary: Vocabulary, purpose: str, *, n_ids: int) -> _Newest:
         find = self._standing.words.get(purpose, {}).get
         words = [find(customer, _NOBODY) for customer in vocabulary.ids[:n_ids]]
-        for customer in list(self._standing.words[EVERYTHING]):
+        everything = self._standing.words[EVERYTHING]
+        for customer in list(everything):
             if customer in vocabulary and (place := vocabulary.find(customer)) < n_ids:
-                words[place] = self._standing.chain(customer, purpose) or _NOBODY
+                words[place] = find(customer, everything[customer])
         return _Newest.of(words)
 
 

@@ -343,7 +343,8 @@ class ConsentLedger:
         with self._lock:
             affected = self._standing.words if purposes is None else named
             words = [self._standing.chain(who, purpose) for purpose in affected]
-        is_newest = not any(w is not None and w.rank == GRANT and w.at_us > at_us for w in words)
+        # The word just recorded stands in each of them: a grant on top of it was said later.
+        is_newest = not any(word is not None and word.rank == GRANT for word in words)
         if not is_newest:
             log.warning(
                 "a withdrawal was recorded with a time before a grant that it leaves standing"

@@ -1,10 +1,9 @@
 """GPP strings of the IAB Global Privacy Platform: the header, and the sections read here.
 
-Format: IAB Tech Lab, "GPP Consent String Specification" 1. Read are the EU's TC string (2), the
-US Privacy string (6), US National (7) and California (8). Other sections are named, not guessed.
+Format: IAB Tech Lab, "GPP Consent String Specification" 1. Read are the EU's TC string (2) and the
+sections under US laws (6 to 22). Other sections are named, not guessed.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -20,10 +19,11 @@ from seg1.consent.signals.sources import (
     check_source,
 )
 from seg1.consent.signals.tcf import TCString, decode_tc
+from seg1.consent.signals.us_sections import US_SECTIONS, USOptOuts, decode_us
 from seg1.consent.verdicts import Ask, Customers, Verdict, Verdicts
 from seg1.errors import MalformedSignalError, UnsupportedSignalError
 
-__all__ = ["GPPOptOut", "GPPString", "USOptOuts", "decode_gpp"]
+__all__ = ["GPPOptOut", "GPPString", "decode_gpp"]
 
 # Twice a TC string: one of them, and a few dozen short sections.
 MAX_CHARACTERS: Final = 16_384
@@ -31,49 +31,10 @@ _MAX_SECTIONS: Final = 64
 # A number has parts below this one: without a bound, zeros would grow it for ever.
 _LARGEST_PART: Final = 4_181
 
-_TCF_EU, _US_PRIVACY, _US_NATIONAL, _US_CALIFORNIA = 2, 6, 7, 8
-_NAMES: Final = {
-    1: "tcfeuv1", 2: "tcfeuv2", 5: "tcfcav1", 6: "uspv1", 7: "usnat", 8: "usca", 9: "usva",
-    10: "usco", 11: "usut", 12: "usct", 13: "usfl", 14: "usmt", 15: "usor", 16: "ustx",
-    17: "usde", 18: "usia", 19: "usne", 20: "usnh", 21: "usnj", 22: "ustn",
-}  # fmt: skip
+_TCF_EU: Final = 2
+_NOT_READ: Final = {1: "tcfeuv1", 5: "tcfcav1"}
 _FIRST_US: Final = 6
 _HEADER: Final = (3, 1)  # type and version
-_US_VERSION: Final = 1
-_US_PRIVACY_TEXT: Final = re.compile(r"1[YN-]{3}")
-_GPC_TYPE: Final = 1
-_OPTED_OUT: Final = 1
-_HIGHEST_ANSWER: Final = 2
-# Fields of two bits. National: notices, opt-outs, sensitive data, children, the rest. There are
-# two layouts of one version: sixteen kinds of sensitive data and three of children, or 12 and 2.
-_NATIONAL_NOTICES: Final = 6
-_NATIONAL_FIELDS: Final = {10: 27, 11: 27, 12: 32}  # by characters
-_CALIFORNIA_NOTICES: Final = 3
-_CALIFORNIA_FIELDS: Final = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class USOptOuts:
-    """What a section of a US law says about opting out.
-
-    Attributes
-    ----------
-    sale, sharing, targeted_advertising
-        True where the customer opted out, False where not, None where it does not apply or the
-        section has no such field.
-    gpc
-        Whether Global Privacy Control was seen; None where the section does not tell.
-    """
-
-    sale: bool | None
-    sharing: bool | None = None
-    targeted_advertising: bool | None = None
-    gpc: bool | None = None
-
-    @property
-    def any(self) -> bool:
-        """Whether there is an opt-out of any kind."""
-        return True in (self.sale, self.sharing, self.targeted_advertising, self.gpc)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -100,7 +61,7 @@ class GPPString:
         Parameters
         ----------
         section_id
-            Its number: 2 (EU), 6 (US Privacy), 7 (US National) or 8 (California).
+            Its number: 2 (EU), 6 (US Privacy), 7 (US National), or 8 to 22 (laws of states).
 
         Returns
         -------
@@ -119,13 +80,9 @@ class GPPString:
         text = self.texts[self.section_ids.index(section_id)]
         if section_id == _TCF_EU:
             return decode_tc(text)
-        if section_id == _US_PRIVACY:
-            return _us_privacy(text)
-        if section_id == _US_NATIONAL:
-            return _us_national(text)
-        if section_id == _US_CALIFORNIA:
-            return _us_california(text)
-        name = _NAMES.get(section_id, "of a name not known here")
+        if section_id in US_SECTIONS:
+            return decode_us(section_id, text)
+        name = _NOT_READ.get(section_id, "of a name not known here")
         raise UnsupportedSignalError(f"GPP section {section_id} ({name}) is not read here")
 
 
@@ -194,53 +151,6 @@ def _fibonacci(bits: BitReader) -> int:
         total += this if is_marked else 0
         was_marked, this, following = is_marked, following, this + following
     raise bits.refusal(f"a section has a number of {_LARGEST_PART:,} or more")
-
-
-def _us_privacy(text: str) -> USOptOuts:
-    if not _US_PRIVACY_TEXT.fullmatch(text):
-        raise MalformedSignalError("GPP section 6 (uspv1): it must be 1 and three of Y, N and -")
-    return USOptOuts(sale={"Y": True, "N": False}.get(text[2]))
-
-
-def _us_national(text: str) -> USOptOuts:
-    core, gpc = _us_parts(text, name="GPP section 7 (usnat)")
-    if len(core) not in _NATIONAL_FIELDS:
-        raise MalformedSignalError("GPP section 7 (usnat): its length fits neither layout")
-    answers = _us_answers(core, n_fields=_NATIONAL_FIELDS[len(core)], name="GPP section 7 (usnat)")[
-        _NATIONAL_NOTICES:
-    ]
-    return USOptOuts(sale=answers[0], sharing=answers[1], targeted_advertising=answers[2], gpc=gpc)
-
-
-def _us_california(text: str) -> USOptOuts:
-    core, gpc = _us_parts(text, name="GPP section 8 (usca)")
-    answers = _us_answers(core, n_fields=_CALIFORNIA_FIELDS, name="GPP section 8 (usca)")
-    sale, sharing = answers[_CALIFORNIA_NOTICES : _CALIFORNIA_NOTICES + 2]
-    return USOptOuts(sale=sale, sharing=sharing, gpc=gpc)
-
-
-def _us_parts(text: str, *, name: str) -> tuple[str, bool | None]:
-    core, dot, rest = text.partition(".")
-    if not dot:
-        return core, None
-    bits = BitReader(rest, name=f"{name}, GPC")
-    if bits.number(2) != _GPC_TYPE:
-        raise bits.refusal("its type must be 1")
-    gpc = bits.flag()
-    bits.end()
-    return core, gpc
-
-
-def _us_answers(core: str, *, n_fields: int, name: str) -> list[bool | None]:
-    bits = BitReader(core, name=name)
-    version = bits.number(6)
-    if version != _US_VERSION:
-        raise UnsupportedSignalError(f"{name}: version {version} is not read here")
-    answers = [bits.number(2) for _ in range(n_fields)]
-    bits.end()
-    if max(answers) > _HIGHEST_ANSWER:
-        raise bits.refusal("a field has the value 3, which is undefined")
-    return [None if answer == 0 else answer == _OPTED_OUT for answer in answers]
 
 
 class GPPOptOut:
