@@ -75,7 +75,7 @@ def all_weights(built: Interactions) -> dict[Id, dict[Id, float]]:
     return {customer: built.history_of(customer) for customer in built.customers.ids}
 
 
-@given(table=events_tables(), builder=BUILDERS, is_batch=st.booleans())
+@given(table=events_tables(n_customers=2, n_items=3), builder=BUILDERS, is_batch=st.booleans())
 def test_what_is_appended_weighs_as_if_it_had_been_there_from_the_start(
     table: Columns,
     builder: InteractionMatrixBuilder,
@@ -133,6 +133,25 @@ def test_a_history_has_what_was_built_and_what_came_since() -> None:
     assert weights.dtype == np.float32
     assert live.items.decode(items) == [7, 8, 9]
     assert weights.tolist() == [1.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("combine", "built", "new"), [("sum", 7.0, 6.0), ("max", 4.0, 4.0), ("last", 2.0, 2.0)]
+)
+def test_several_events_since_are_combined_as_the_builder_does(
+    combine: Any,  # noqa: ANN401  # a literal
+    built: float,
+    new: float,
+) -> None:
+    live = live_of(
+        [("ana", 7, 0, 1.0, "buy")], InteractionMatrixBuilder(transform="identity", combine=combine)
+    )
+
+    for days, value in ((30, 4.0), (31, 2.0)):
+        live.append("ana", {7: value, 8: value}, at=NOW_US, time=days * DAY_US)
+
+    assert live.history("ana") == {7: built, 8: new}
+    assert live.compact(at=NOW_US).history_of("ana") == {7: built, 8: new}
 
 
 def test_new_customers_and_items_are_taken_in() -> None:
