@@ -53,6 +53,10 @@ class PopularityModel(Served):
     interactions: Interactions
     n_customers: Float64s
 
+    @property
+    def _n_items(self) -> int:
+        return len(self.n_customers)
+
     def rank_for_anyone(
         self, n: int = 10, *, allow: Iterable[Id] | None = None, deny: Iterable[Id] = ()
     ) -> Ranking:
