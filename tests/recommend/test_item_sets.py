@@ -17,6 +17,7 @@ from seg1.recommend.topk import exact_scores
 
 SHOP = small_shop.random_interactions(1)
 ALS_MODEL = ALS(factors=8, seed=1).fit(SHOP)
+OTHER_FACTORS = ALS(factors=8, seed=2, alpha=0.5).fit(SHOP)
 POPULARITY = Popularity().fit(SHOP)
 MODELS: list[Any] = [ALS_MODEL, POPULARITY, BuyAgain().fit(SHOP)]
 EACH_MODEL = pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
@@ -28,8 +29,8 @@ SOME = st.lists(st.sampled_from([*SHOP.items.ids, "unheard of"]))
 @given(st.data())
 def test_a_compiled_set_gives_what_the_plain_list_gives(model: Any, data: st.DataObject) -> None:  # noqa: ANN401
     allow, deny = data.draw(st.none() | SOME), data.draw(SOME)
-    # Compiled for this model's factors, and for a model of the same vocabulary without factors.
-    compiler = data.draw(st.sampled_from([model, ALS_MODEL, POPULARITY]))
+    # Compiled for this model's factors, for others, and for a model that has none.
+    compiler = data.draw(st.sampled_from([model, ALS_MODEL, OTHER_FACTORS, POPULARITY]))
     options: dict[str, Any] = {
         "n": data.draw(st.integers(1, 40)),
         "exclude_seen": data.draw(st.booleans()),

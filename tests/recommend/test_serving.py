@@ -13,9 +13,15 @@ from hypothesis import strategies as st
 from small_shop import ANYONE, NOBODY, permitting
 
 from seg1 import ALS, BuyAgain, ConsentLedger, Popularity
-from seg1._types import Id
+from seg1._types import Float32s, Id, Int32s
 from seg1.consent import Consent
-from seg1.errors import InvalidArgumentError, InvalidTypeError, PluginError, WrongIdTypeError
+from seg1.errors import (
+    DamagedError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    PluginError,
+    WrongIdTypeError,
+)
 from seg1.events import Vocabulary
 from seg1.interactions import Interactions
 from seg1.recommend import Ranking, Recommender
@@ -136,6 +142,21 @@ def test_a_fallback_ranks_for_those_without_a_history_and_says_so(model: Recomme
     assert ranking.items == FALLBACK.rank_for_anyone(3, deny=["item-0"]).items
     assert not ranking.personalised
     assert ranking.reason == "no history"
+
+
+@pytest.mark.parametrize("code", [-1, 25, 10**6])
+def test_a_history_that_names_no_item_of_the_model_is_told_as_damage(code: int) -> None:
+    class Damaged(Interactions):
+        def history(self, customer_index: int) -> tuple[Int32s, Float32s]:  # noqa: ARG002
+            return np.array([3, code], np.int32), np.ones(2, np.float32)
+
+    parts = {field.name: getattr(SHOP, field.name) for field in fields(SHOP) if field.init}
+    model = replace(ALS_MODEL, interactions=Damaged(**parts))
+
+    with pytest.raises(DamagedError, match="names an item that the model does not have"):
+        model.recommend(0, exclude_seen=True, consent=ANYONE, at=0)
+    with pytest.raises(DamagedError, match="names an item that the model does not have"):
+        _ = model.recommend(0, exclude_seen=False, consent=ANYONE, at=0).reasons
 
 
 def test_a_fallback_is_asked_once_for_many() -> None:

@@ -124,7 +124,7 @@ class ALSModel(Served):
         UnknownIdError
             Where the model knows none of the items.
         """
-        given = checked_history(history, items=self.items, n_items=len(self.item_factors))
+        given = checked_history(history, items=self.items, n_items=self._n_items)
         if not len(given[0]):
             raise UnknownIdError(f"none of the {len(history)} items of the history is in the model")
         return self._fold_in(*given)
@@ -146,7 +146,7 @@ class ALSModel(Served):
         InvalidArgumentError, UnknownIdError
             As for `fold_in`, where that is so for any of them.
         """
-        given = checked_histories(histories, items=self.items, n_items=len(self.item_factors))
+        given = checked_histories(histories, items=self.items, n_items=self._n_items)
         confidence = self.config.confidence_of(given.weights)
         factors = np.empty((len(histories), self.n_factors))
         for n, rows in given.by_length():  # of one length: one penalty, and one call
@@ -319,12 +319,6 @@ class ALSModel(Served):
             customers=tuple(known.decode(best)), similarities=cosines, personalised=True,
             reason="personalised", n_refused=n_refused,
         )  # fmt: skip
-
-    def _known_item(self, item: Id) -> int:
-        code = self.items.find(item)
-        if not 0 <= code < len(self.item_factors):
-            raise UnknownIdError("the model does not know the item")
-        return code
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model into a folder, replacing what it held in one step.

@@ -8,7 +8,7 @@ from seg1._checks import check_int, to_us
 from seg1._types import At, Float32s, Float64s, Id, Int32s
 from seg1.consent import ConsentDoor, ConsentNotNeeded, Customers
 from seg1.consent.policy import check_consent
-from seg1.errors import InvalidTypeError, WrongIdTypeError
+from seg1.errors import DamagedError, InvalidTypeError, UnknownIdError, WrongIdTypeError
 from seg1.events import Vocabulary
 from seg1.events.vocabulary import as_id
 from seg1.interactions import Interactions
@@ -48,10 +48,19 @@ class Past(NamedTuple):
     given: tuple[Int32s, Float32s] | None = None
 
     def events(self) -> tuple[Int32s, Float32s]:
-        """Read the items and their weights, ascending by item."""
+        """Read the items and their weights, ascending by item.
+
+        Raises
+        ------
+        DamagedError
+            Where a file that was loaded with verify=False names an item that does not exist.
+        """
         if self.given is not None:
             return self.given
-        return self.interactions.history(self.customer_index)
+        items, weights = self.interactions.history(self.customer_index)
+        if len(items) and not 0 <= items.min() <= items.max() < self.interactions.shape[1]:
+            raise DamagedError("a history names an item that the model does not have")
+        return items, weights
 
 
 @runtime_checkable
@@ -120,9 +129,21 @@ class Served:
         raise NotImplementedError
 
     @property
+    def _n_items(self) -> int:
+        """How many items there are to rank."""
+        return self.interactions.shape[1]
+
+    @property
     def _rows(self) -> ByNorm | None:
         """The factors of the items, for the models that have some."""
         return None
+
+    def _known_item(self, item: Id) -> int:
+        """Give the code of an item, or raise."""
+        code = self.items.find(item)
+        if not 0 <= code < self._n_items:
+            raise UnknownIdError("the model does not know the item")
+        return code
 
     def item_set(self, ids: Iterable[Id]) -> ItemSet:
         """Compile items for ``allow=`` and ``deny=``, so that a call need not look them up.
@@ -137,9 +158,7 @@ class Served:
         ItemSet
             Good for every model over the same item vocabulary.
         """
-        return ItemSet.of(
-            ids, items=self.items, n_items=self.interactions.shape[1], source=self._rows
-        )
+        return ItemSet.of(ids, items=self.items, n_items=self._n_items, source=self._rows)
 
     def recommend(
         self,
@@ -254,8 +273,7 @@ class Served:
             )
 
     def _candidates(self, allow: Collection[Id] | None, deny: Collection[Id]) -> Candidates:
-        n_items = self.interactions.shape[1]
-        return candidates_of(self.items, n_items=n_items, allow=allow, deny=deny)
+        return candidates_of(self.items, n_items=self._n_items, allow=allow, deny=deny)
 
     def _answer(
         self,
@@ -287,7 +305,7 @@ class Served:
     def _past(self, customer: Id, history: Mapping[Id, float] | None) -> Past | None:
         """Find what the ranking rests on; None where nothing of it is known."""
         if history is not None:
-            given = checked_history(history, items=self.items, n_items=self.interactions.shape[1])
+            given = checked_history(history, items=self.items, n_items=self._n_items)
             return Past(-1, self.interactions, given) if len(given[0]) else None
         customer_index = self.interactions.customers.find(customer)
         return None if customer_index < 0 else Past(customer_index, self.interactions)
