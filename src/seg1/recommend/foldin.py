@@ -22,7 +22,7 @@ __all__ = [
 
 BUCKET_RATIO = 1.15
 _WOODBURY_UP_TO = 50  # events; above it the direct solve is faster
-_NARROW_FROM = 128  # events; from here on float32 halves the time
+_NARROW_FROM = 51  # events; from here on float32 takes up to half the time off
 _NARROW_CONFIDENCE = 1e6  # what float32 sums up without overflow, and with something left over
 _NARROW_CONDITION = 1e3  # up to this float32 is off by some 1e-5 of the factor's norm, at most
 _STACKED = 2**16  # float32 numbers that are solved at a time: more leave the cache

@@ -13,6 +13,7 @@ from seg1.events import Vocabulary
 
 __all__ = ["Histories", "checked_histories", "checked_history"]
 
+_AT_A_TIME = 32
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -31,7 +32,7 @@ def checked_history(
         For items of the other kind of id.
     """
     weights = _checked_weights(list(history.values()))
-    codes = items.encode(history, unknown="ignore")
+    codes = np.fromiter(map(items.find, history), np.int32, count=len(weights))
     order = codes.argsort()
     codes, weights = codes[order], weights[order]
     if len(codes) and not 0 <= codes[0] <= codes[-1] < n_items:
@@ -75,8 +76,7 @@ def checked_histories(
     """
     if not len(histories):
         return Histories(np.empty(0, np.int32), np.empty(0, np.float32), np.zeros(1, np.int64))
-    weights = _checked_weights(list(chain.from_iterable(h.values() for h in histories)))
-    codes = items.encode(chain.from_iterable(histories), unknown="ignore")
+    weights, codes = _weights_and_codes(histories, items)
     of = np.repeat(np.arange(len(histories)), [len(history) for history in histories])
     is_known = (codes >= 0) & (codes < n_items)
     codes, weights, of = codes[is_known], weights[is_known], of[is_known]
@@ -89,6 +89,19 @@ def checked_histories(
     order = np.lexsort((codes, of))
     starts = np.concatenate(([0], np.cumsum(n_events, dtype=np.int64)))
     return Histories(codes[order], weights[order], starts)
+
+
+def _weights_and_codes(
+    histories: Sequence[Mapping[Id, float]], items: Vocabulary
+) -> tuple[Float32s, Int32s]:
+    """Read a few histories at a time, so that what is read twice is still in the cache."""
+    weights, codes = [], []
+    for start in range(0, len(histories), _AT_A_TIME):
+        some = histories[start : start + _AT_A_TIME]
+        weights.append(_checked_weights(list(chain.from_iterable(h.values() for h in some))))
+        found = map(items.find, chain.from_iterable(some))
+        codes.append(np.fromiter(found, np.int32, count=len(weights[-1])))
+    return np.concatenate(weights), np.concatenate(codes)
 
 
 def _checked_weights(values: list[float]) -> Float32s:
