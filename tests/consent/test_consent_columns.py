@@ -105,6 +105,28 @@ def test_a_word_that_comes_while_columns_are_built_is_heard_at_the_next_question
     assert not ledger.check(all_of(vocabulary), ask).allowed[1]
 
 
+@pytest.mark.parametrize("asked_before", [True, False])
+def test_a_code_whose_id_is_erased_is_nobodys_and_all_others_stay_who_they_are(
+    *, asked_before: bool
+) -> None:
+    ledger = ConsentLedger()
+    for who in (1, 2, 3):
+        ledger.grant(who, ["offers"], at=0, until=9)
+    ledger.withdraw(3, ["offers"], at=8)
+    vocabulary, ask = Vocabulary(range(MANY)), Ask("offers", "train", 5)
+    everybody = all_of(vocabulary)
+    if asked_before:
+        ledger.check(everybody, ask)
+
+    vocabulary.erase([1, 3])
+    vocabulary.encode([10**6], unknown="add")
+    ledger.grant(10**6, ["offers"], at=0, until=9)
+    ledger.grant(1, ["offers"], at=4, until=9)
+
+    assert np.flatnonzero(ledger.check(everybody, ask).allowed).tolist() == [2]
+    assert np.flatnonzero(ledger.check(all_of(vocabulary), ask).allowed).tolist() == [2, MANY]
+
+
 def test_columns_that_could_not_be_built_are_built_anew() -> None:
     class Failing(Vocabulary):
         fails = True

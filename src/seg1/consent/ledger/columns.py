@@ -116,7 +116,8 @@ class Columns:
         is_granted = codes == GRANTED
         codes[is_granted & (newest.from_us > at_us)] = NOT_YET_VALID
         codes[is_granted & (newest.until_us <= at_us)] = EXPIRED
-        later = np.flatnonzero(newest.at_us > at_us)
+        is_erased = ~vocabulary.is_live(np.arange(len(codes)))
+        later = np.flatnonzero((newest.at_us > at_us) & ~is_erased)
         for place, customer in zip(later.tolist(), vocabulary.decode(later), strict=True):
             codes[place] = code_at(self._standing.chain(customer, ask.purpose), at_us)
         is_decide = ask.stage == "decide"
@@ -124,6 +125,7 @@ class Columns:
             if customer in vocabulary and (place := vocabulary.find(customer)) < len(codes):
                 mark = self._standing.mark(customer, at_us, is_decide=is_decide)
                 codes[place] = stricter(int(codes[place]), mark)
+        codes[is_erased] = NO_RECORD  # a code without an id is nobody's
         return codes
 
     def _newest(self, vocabulary: Vocabulary, purpose: str) -> _Newest:
@@ -153,10 +155,10 @@ class Columns:
         places = [place for place in places if place < n_old] + list(range(n_old, n_ids))
         if not places:
             return newest
-        words = [
-            self._standing.chain(customer, purpose) or _NOBODY
-            for customer in vocabulary.decode(places)
-        ]
+        is_live = vocabulary.is_live(np.array(places))
+        live = [place for place, is_so in zip(places, is_live.tolist(), strict=True) if is_so]
+        of_live = iter(self._standing.chain(i, purpose) for i in vocabulary.decode(live))
+        words = [(next(of_live) if is_so else None) or _NOBODY for is_so in is_live.tolist()]
         return newest.replaced(places, words, n_ids=max(n_old, n_ids))
 
     def _all(self, vocabulary: Vocabulary, purpose: str, *, n_ids: int) -> _Newest:
