@@ -58,7 +58,9 @@ def _near_best(factors: Float32s, norms: Float64s, direction: Float64s, *, n: in
         return np.ones(len(norms), dtype=np.bool_)
     with np.errstate(over="ignore", invalid="ignore"):  # then it rules nothing out
         rough = (factors @ direction.astype(np.float32)) / norms
+    is_short = norms < _SHORT
+    rough[is_short] = -np.inf  # rounded to anything: no measure of the others
     margin = 1.01 * (len(direction) + 4) * FLOAT32_UNIT  # as for inner products, by the norm
     least = float(np.partition(rough, len(rough) - n)[len(rough) - n]) - 2.0 * margin
-    is_near: Bools = ~(rough < least) | (norms < _SHORT)
+    is_near: Bools = ~(rough < least) | is_short
     return is_near
