@@ -1,6 +1,6 @@
 """Every speed of events, matrices and recommenders, in one run and one JSON object.
 
-Usage: ``python benchmarks/recommend.py [--json]``: runs ``building.py``, ``serving.py``, ``loading.py``
+Usage: ``python benchmarks/recommend.py [--json]`` runs ``building.py``, ``serving.py``, ``loading.py``
 and ``damage.py`` one after the other, each in a process of its own, with one BLAS thread.
 """
 
