@@ -1,7 +1,7 @@
 """Every speed of events, matrices and recommenders, in one run and one JSON object.
 
-Usage: ``python benchmarks/recommend.py [--json]`` runs ``building.py``, ``serving.py``, ``loading.py``
-and ``damage.py`` one after the other, each in a process of its own, with one BLAS thread.
+Usage: ``python benchmarks/recommend.py [--json]`` runs ``building.py`` and ``serving.py`` (with
+loading and damage) one after the other, each in a process of its own, with one BLAS thread.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PARTS = ("building", "serving", "loading", "damage")
+PARTS = ("building", "serving")
 
 
 def main() -> None:

@@ -130,8 +130,8 @@ def test_the_penalty_is_that_of_the_paper(nu: float) -> None:
 
     penalty = config.penalty(n_other=100)
 
-    # lambda alpha (n + N / alpha) ** nu, at n = 0 and 1, which stand on the grid
-    assert [penalty.at(n) for n in (0, 1)] == pytest.approx([2.0 * 25.0**nu, 2.0 * 26.0**nu])
+    # lambda alpha (n + N / alpha) ** nu; the grid has points at n = 0 and 3.75
+    assert [penalty.at(n) for n in (0, 4)] == pytest.approx([2.0 * 25.0**nu, 2.0 * 28.75**nu])
 
 
 @pytest.mark.parametrize("nu", [0.0, 1.0])

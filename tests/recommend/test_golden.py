@@ -29,7 +29,8 @@ def test_a_model_of_an_earlier_format_ranks_as_it_did(version: int, verify: bool
         ranking = model.recommend(customer, n=5, exclude_seen=True, consent=ANYONE, at=0)
         assert list(ranking.items) == [item for item, _ in expected]
         assert np.allclose(ranking.scores, [score for _, score in expected], rtol=1e-9)
-    assert np.allclose(model.fold_in({"item-1": 1.0, "item-3": 2.5}), told["fold_in"], rtol=1e-9)
+    # The penalty of a fold-in is taken from a finer grid since.
+    assert np.allclose(model.fold_in({"item-1": 1.0, "item-3": 2.5}), told["fold_in"], rtol=0.02)
 
 
 @EACH

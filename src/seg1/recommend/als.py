@@ -247,7 +247,8 @@ class _Side(NamedTuple):
     @classmethod
     def of(cls, matrix: Any, penalty: Penalty) -> "_Side":  # noqa: ANN401  # scipy's csr_matrix
         n_events = np.diff(matrix.indptr)
-        order = np.argsort(n_events, kind="stable")
+        # Longest rows first: threads that share a bucket then end together.
+        order = np.argsort(-n_events, kind="stable")
         penalty_of = {int(n): penalty.at(int(n)) for n in np.unique(n_events)}
         penalties = np.array([penalty_of[int(n)] for n in n_events[order]])
         starts = np.flatnonzero(np.diff(penalties, prepend=np.nan))

@@ -34,15 +34,16 @@ class Penalty:
 
     With scale = lambda * alpha and offset = N / alpha, N the number of rows of the other side
     (Rendle, Krichene, Zhang, Koren 2022, "Revisiting the Performance of iALS", eq. 7, with
-    confidence 1 + alpha w). n is taken from a fixed grid of powers of 1.15, so that a fit can solve
-    all rows of a grid point in one call, and a fold-in meets the very number that the fit used.
+    confidence 1 + alpha w). ``n + offset`` is taken from the grid ``offset * 1.15 ** k``, so that a
+    fit can solve all rows of a grid point in one call, and a fold-in meets the very number that the
+    fit used; nu = 0 has one point only.
 
     Attributes
     ----------
     scale
         lambda * alpha, > 0.
     offset
-        N / alpha, >= 0.
+        N / alpha, > 0.
     nu
         Exponent; 0 is one penalty for all.
 
@@ -58,10 +59,8 @@ class Penalty:
 
     def at(self, n_events: int) -> float:
         """Give the penalty for a row with `n_events` events."""
-        if n_events == 0:
-            return float(self.scale * self.offset**self.nu)
-        step = round(math.log(n_events) / math.log(BUCKET_RATIO))
-        return float(self.scale * (BUCKET_RATIO**step + self.offset) ** self.nu)
+        step = round(math.log1p(n_events / self.offset) / math.log(BUCKET_RATIO))
+        return float(self.scale * (self.offset * BUCKET_RATIO**step) ** self.nu)
 
 
 def fold_in(

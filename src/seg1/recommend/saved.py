@@ -54,7 +54,7 @@ def from_saved(saved: persist.Saved, *, verify: bool) -> dict[str, Any]:
     arrays, meta = saved.arrays, saved.meta
     config = ALS(**meta["config"])
     interactions = Interactions.from_saved(
-        arrays, meta, builder=InteractionMatrixBuilder(**meta["builder"])
+        arrays, meta, builder=InteractionMatrixBuilder(**meta["builder"]), verify=verify
     )
     customers, items = arrays["customer_factors"], arrays["item_factors"]
     check_factors(customers, items, shape=interactions.shape, config=config)
