@@ -156,3 +156,13 @@ def test_a_validation_wants_a_bool_and_shows_no_id() -> None:
         Validation(relevant={}, exclude_seen=1)  # type: ignore[arg-type]  # that is the test
 
     assert "ana" not in repr(Validation(relevant={"ana": {"milk"}}, exclude_seen=True))
+
+
+def test_an_item_that_is_left_out_is_no_hit_where_few_are_left() -> None:
+    shop = small_shop.interactions_of([(1, "a"), (1, "b"), (1, "c"), (2, "d")])
+    validation = Validation(relevant={1: {"a"}}, exclude_seen=True, n=4)
+    told: list[Sweep] = []
+
+    ALS(factors=2, iterations=1).fit(shop, validation=validation, callback=told.append)
+
+    assert told[0].ndcg == 0.0

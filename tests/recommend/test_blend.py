@@ -238,3 +238,39 @@ def test_a_given_history_is_given_to_each_member_in_its_own_codes() -> None:
         [wanted.get(item, 0.0) for item in ranking.items], rel=1e-4, abs=1e-6
     )
     assert len(ranking.reasons) == len(ranking)
+
+
+def test_a_blend_in_which_nothing_personal_spoke_does_not_say_personalised() -> None:
+    habit, popular = MEMBERS[:2]
+
+    ranking = (
+        Blend(weights=(0.0, 1.0))
+        .fit([habit, popular])
+        .recommend(3, n=5, exclude_seen=False, consent=ANYONE, at=0)
+    )
+
+    assert (ranking.personalised, ranking.reason) == (False, "anyone")
+
+
+def test_whom_no_personal_member_knows_a_blend_does_not_know() -> None:
+    model = Blend(weights=(1.0, 1.0)).fit([BuyAgain().fit(SHOP), Popularity().fit(OTHER)])
+    stranger = next(who for who in OTHER.customers.ids if who not in SHOP.customers)
+
+    ranking = model.recommend(stranger, n=5, exclude_seen=False, consent=ANYONE, at=0)
+
+    assert (len(ranking), ranking.reason) == (0, "no history")
+
+
+def test_popularity_speaks_also_of_those_it_did_not_count() -> None:
+    few = small_shop.interactions_of([(10**6, "item-1"), (10**6, "item-2"), (10**6 + 1, "item-2")])
+    model = Blend(weights=(1e-9, 1.0)).fit([BuyAgain().fit(SHOP), Popularity().fit(few)])
+
+    ranking = model.recommend(3, n=2, exclude_seen=False, consent=ANYONE, at=0)
+
+    assert ranking.items == ("item-2", "item-1")
+
+
+@pytest.mark.parametrize("weights", [5, "12"])
+def test_weights_are_several_numbers(weights: Any) -> None:  # noqa: ANN401
+    with pytest.raises((InvalidTypeError, InvalidArgumentError)):
+        Blend(weights=weights)

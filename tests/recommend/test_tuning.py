@@ -8,8 +8,8 @@ import pytest
 import small_shop
 from small_shop import ANYONE
 
-from seg1 import ALS, Consent, ConsentNotNeeded, Events, InteractionMatrixBuilder
-from seg1.errors import InvalidArgumentError, InvalidTypeError
+from seg1 import ALS, Consent, ConsentLedger, ConsentNotNeeded, Events, InteractionMatrixBuilder
+from seg1.errors import InvalidArgumentError, InvalidTypeError, WrongIdTypeError
 from seg1.interactions import split_time
 from seg1.recommend import Trial, Validation, tune, tuning
 from seg1.recommend.metrics import evaluate, relevant_items
@@ -215,3 +215,65 @@ def test_a_search_says_what_it_lacks(options: dict[str, Any], match: str) -> Non
 def test_a_search_takes_events() -> None:
     with pytest.raises(InvalidTypeError, match="events must be"):
         tune(small_shop.random_interactions(1), consent=ANYONE, at=0)  # type: ignore[arg-type]  # that is the test
+
+
+def granting(since: dict[int, int], **options: Any) -> Consent:  # noqa: ANN401  # of for_purposes
+    """Consent by a ledger: customer to the day of the grant."""
+    ledger = ConsentLedger()
+    for who, day in since.items():
+        ledger.grant(who, ["p"], at=day * DAY, until=900 * DAY)
+    return Consent.for_purposes(ledger, train="p", decide="p", measure="p", **options)
+
+
+def test_consent_is_asked_as_of_the_search_and_not_as_of_the_split() -> None:
+    late = granting(dict.fromkeys(range(40), 90))
+
+    tuned = tune(
+        EVENTS, consent=late, at=NOW, last_days=20, exclude_seen=False, space={"alpha": [1.0]},
+        als=ALS(factors=2, iterations=1),
+    )  # fmt: skip
+
+    everybody = tune(
+        EVENTS, consent=ANYONE, at=NOW, last_days=20, exclude_seen=False, space={"alpha": [1.0]},
+        als=ALS(factors=2, iterations=1),
+    )  # fmt: skip
+    assert tuned.best == everybody.best
+
+
+def test_events_older_than_their_purpose_allows_as_of_the_search_are_not_used() -> None:
+    short = granting(dict.fromkeys(range(40), 0), retention_days={"p": 30})
+    young = EVENTS.where(EVENTS.time_us >= NOW - 30 * DAY)
+    options: dict[str, Any] = {
+        "at": NOW, "last_days": 20, "exclude_seen": False, "space": {"alpha": [1.0, 9.0]},
+        "als": ALS(factors=2, iterations=2),
+    }  # fmt: skip
+
+    kept = tune(EVENTS, consent=short, **options)
+    cut = tune(young, consent=ANYONE, **options)
+
+    assert [t.figure for t in kept.trials] == [t.figure for t in cut.trials]
+
+
+def test_every_configuration_is_measured_on_the_same_customers() -> None:
+    tuned = tune(
+        EVENTS, consent=ANYONE, at=NOW, last_days=20, exclude_seen=False,
+        space={"min_items_per_customer": [1, 9, 10**6]}, als=ALS(factors=2, iterations=1),
+    )  # fmt: skip
+
+    by_least = {t.builder.min_items_per_customer: t for t in tuned.trials}
+    assert by_least[1].n_customers == by_least[9].n_customers > 30
+    assert by_least[9].figure < by_least[1].figure
+    assert by_least[10**6].figure == 0.0  # it leaves nothing to rank by
+
+
+def test_a_validation_brings_its_own_length_and_kind_of_ids() -> None:
+    options: dict[str, Any] = {"consent": ANYONE, "at": NOW, "als": ALS(factors=2, iterations=1)}
+    known = Validation(relevant={1: {3}}, exclude_seen=False)
+
+    for extra in ({"n": 5}, {"exclude_seen": False}):
+        with pytest.raises(InvalidArgumentError, match="stand in the validation"):
+            tune(EVENTS, validation=known, **extra, **options)
+    wrong_kinds: list[dict[Any, set[Any]]] = [{"1": {3}}, {1: {"3"}}]
+    for wrong in wrong_kinds:
+        with pytest.raises(WrongIdTypeError):
+            tune(EVENTS, validation=Validation(relevant=wrong, exclude_seen=False), **options)

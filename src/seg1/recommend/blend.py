@@ -63,6 +63,8 @@ class Blend:
     def __post_init__(self) -> None:
         if self.weights is None:
             return
+        if not isinstance(self.weights, Sequence):
+            raise InvalidTypeError("weights must be several numbers, one for each member")
         weights = tuple(
             check_at_least(weight, name=f"weights[{position}]", low=0)
             for position, weight in enumerate(self.weights)
@@ -94,6 +96,7 @@ class Blend:
         InvalidArgumentError
             Without weights and validation, or where their number is not that of the members.
         """
+        members = tuple(members)
         if len(members) < 2 or not all(isinstance(member, Served) for member in members):  # noqa: PLR2004  # one is no blend
             raise InvalidTypeError("members must be two or more fitted models")
         if self.weights is None and validation is None:
@@ -103,7 +106,7 @@ class Blend:
         n_weights = len(members) if self.weights is None else len(self.weights)
         if n_weights != len(members):
             raise InvalidArgumentError(f"{n_weights} weights for {len(members)} members")
-        joined = _joined(tuple(members))
+        joined = _joined(members)
         if self.weights is not None:
             return replace(joined, weights=self.weights)
         return replace(joined, weights=_found(joined, validation))  # type: ignore[arg-type]  # given, as seen above
@@ -155,7 +158,11 @@ class BlendModel(Served):
     def _rank(self, past: Past, *, n: int, candidates: Candidates) -> Ranked:
         scores = self._score_all(past)
         best = top_by_score(scores, n=n, allowed=candidates.allowed())
-        return Ranked(best, scores[best], lambda: self._explain(past, best))
+        is_personal = any(
+            weight > 0.0 and member._is_personal and codes.past_of(past, member) is not None  # noqa: SLF001  # a sister's
+            for member, codes, weight in zip(self.members, self._codes, self.weights, strict=True)
+        )
+        return Ranked(best, scores[best], lambda: self._explain(past, best), is_personal)
 
     def _explain(self, past: Past, best: Int32s) -> tuple[Why, ...]:
         """Let, for each item, the member speak that adds most to its score."""
@@ -189,7 +196,9 @@ class _Codes:
     of_items: Int32s  # (n_items of the blend,), -1 where the member does not know them
 
     def past_of(self, past: Past, member: Served) -> Past | None:
-        """Give a past as the member knows it; None where it knows nothing of it."""
+        """Give a past as the member knows it; None where it knows nothing of it, and needs to."""
+        if not member._is_personal:  # noqa: SLF001  # a sister's
+            return Past(-1, member.interactions)
         if past.given is None:
             row = int(self.customers[past.customer_index])
             return None if row < 0 else Past(row, member.interactions)
@@ -202,8 +211,10 @@ class _Codes:
 
 def _joined(members: tuple[Served, ...]) -> BlendModel:
     customers, items = Vocabulary(), Vocabulary()
-    for member in members:
+    personal = [member for member in members if member._is_personal] or members  # noqa: SLF001  # sisters'
+    for member in personal:  # only they have a history of somebody
         codes_in(customers, member.interactions.customers, unknown="add")
+    for member in members:
         codes_in(items, member.items, unknown="add")
     codes = tuple(
         _Codes(
@@ -219,17 +230,19 @@ def _joined(members: tuple[Served, ...]) -> BlendModel:
         widened = _widened(member.interactions, of, shape)
         weights = widened if weights is None else weights.maximum(widened)
     weights.sort_indices()
+    first = members[0].interactions
     return BlendModel(
         members=members,
         weights=(1.0,) * len(members),
         scales=tuple(_scale(member) for member in members),
         interactions=replace(
-            members[0].interactions,
+            first,
             indptr=read_only(weights.indptr),
             indices=read_only(weights.indices),
             data=read_only(weights.data),
             customers=customers,
             items=items,
+            provenance=replace(first.provenance, n_customers=len(customers)),
         ),
         _codes=codes,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -50,6 +51,7 @@ class PopularityModel(Served):
         float64, shape (n_items,).
     """
 
+    _is_personal: ClassVar[bool] = False
     interactions: Interactions
     n_customers: Float64s
 

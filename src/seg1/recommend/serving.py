@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from seg1._checks import check_int, to_us
 from seg1._types import At, Float32s, Float64s, Id, Int32s
@@ -114,6 +114,7 @@ class Served:
     """
 
     __slots__ = ()
+    _is_personal: ClassVar[bool] = True  # whether it ranks by the customer's own past
     interactions: Interactions
 
     @property

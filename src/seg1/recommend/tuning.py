@@ -3,20 +3,21 @@
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from seg1._checks import DAY_US, check_int, check_number, to_us
-from seg1._types import At
-from seg1.consent import ConsentDoor
-from seg1.errors import InvalidArgumentError, InvalidTypeError
+from seg1._types import At, Float64s
+from seg1.consent import ConsentDoor, ConsentNotNeeded
+from seg1.errors import InvalidArgumentError, InvalidTypeError, NoInteractionsError
 from seg1.events import Events
 from seg1.events.coding import codes_in
 from seg1.interactions import InteractionMatrixBuilder, Interactions, split_time
 from seg1.recommend.als import ALS
 from seg1.recommend.metrics import Metric, evaluate, relevant_items
+from seg1.recommend.model import ALSModel
 from seg1.recommend.validation import Validation
 
 __all__ = ["DEFAULT_SPACE", "Trial", "Tuned", "tune"]
@@ -121,7 +122,7 @@ def tune(
     validation: Validation | None = None,
     last_days: float | None = None,
     exclude_seen: bool | None = None,
-    n: int = 10,
+    n: int | None = None,
     metric: Metric = "ndcg",
     space: Mapping[str, Sequence[Any]] = DEFAULT_SPACE,
     builder: InteractionMatrixBuilder | None = None,
@@ -144,7 +145,8 @@ def tune(
         The events. With `validation` all are learned from.
     consent
         Asked as of `at` for the stages ingest and train (nobody else is learned from or measured
-        on), and for candidates.
+        on; events older than their purpose allows are not used), and for candidates (whoever denies
+        that is not measured on).
     at
         The moment of the search. With `last_days`, weights decay against the moment of the split.
     validation
@@ -152,8 +154,8 @@ def tune(
     last_days
         Else: hold out the events of the last days before `at`, > 0, as the validation.
     exclude_seen, n
-        With `last_days`: whether only what is new to a customer counts (required), and the length
-        of the rankings.
+        With `last_days` only: whether what is new to a customer counts alone (required), and the
+        length of the rankings (10).
     metric
         The mean of what is to be greatest.
     space
@@ -180,6 +182,8 @@ def tune(
     ------
     InvalidArgumentError
         For an option that neither has, or without exactly one of `validation` and `last_days`.
+    NoInteractionsError
+        Where nobody permits it.
 
     Examples
     --------
@@ -199,8 +203,19 @@ def tune(
     check_int(n_candidates, name="n_candidates", low=1)
     check_int(eta, name="eta", low=2)
     candidates = _candidates(space, builder, als, n_candidates=n_candidates, seed=seed)
-    split = _split(events, consent, at, validation, last_days, exclude_seen=exclude_seen, n=n)
-    bench = _Bench(split, consent, to_us(at), metric)
+    if not isinstance(events, Events):
+        raise InvalidTypeError(f"events must be seg1.Events, got {type(events).__name__}")
+    if (validation is None) == (last_days is None):
+        raise InvalidArgumentError("pass either validation= or last_days=")
+    at_us = to_us(at)
+    permitted = _permitted(events, consent, at_us=at_us)
+    if last_days is not None:
+        split = _split(permitted, last_days, at_us=at_us, exclude_seen=exclude_seen, n=n)
+    elif n is not None or exclude_seen is not None:
+        raise InvalidArgumentError("n and exclude_seen stand in the validation; leave them out")
+    else:
+        split = _Split(permitted, at_us, validation)  # type: ignore[arg-type]  # given, as seen above
+    bench = _Bench(split, consent, at_us, metric)
     trials: list[Trial] = []
     rounds = list(_rounds(len(candidates), als.iterations, eta))
     with tqdm(
@@ -217,6 +232,7 @@ def tune(
     return Tuned(trials=tuple(trials), metric=metric, n=split.validation.n, names=tuple(space))
 
 
+_ASKED: Final = ConsentNotNeeded("consent was asked as of the moment of the search")
 _COUNTS: Final = InteractionMatrixBuilder(transform="count", compress="log1p")
 
 
@@ -261,46 +277,37 @@ def _rounds(n_candidates: int, sweeps: int, eta: int) -> Iterator[tuple[int, int
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Split:
+class _Split(NamedTuple):
+    """Events of those who permit it as of the search, and what they had later."""
+
     learned_from: Events
     as_of_us: int
     validation: Validation
 
 
+def _permitted(events: Events, consent: ConsentDoor, *, at_us: int) -> Events:
+    """Keep the events that may be trained on as of the search, whenever they were."""
+    counted = InteractionMatrixBuilder(transform="count").build(events, consent=consent, at=at_us)
+    codes = codes_in(counted.customers, events.customers)
+    is_in = (codes[events.customer_index] >= 0) & (events.time_us <= at_us) & (events.value > 0)
+    retention_us = consent.retention_us("ingest", "train")
+    if retention_us is not None:
+        is_in &= events.time_us >= at_us - retention_us
+    return events.where(is_in)
+
+
 def _split(
-    events: Events,
-    consent: ConsentDoor,
-    at: At,
-    validation: Validation | None,
-    last_days: float | None,
-    *,
-    exclude_seen: bool | None,
-    n: int,
+    permitted: Events, last_days: float, *, at_us: int, exclude_seen: bool | None, n: int | None
 ) -> _Split:
-    if not isinstance(events, Events):
-        raise InvalidTypeError(f"events must be seg1.Events, got {type(events).__name__}")
-    if (validation is None) == (last_days is None):
-        raise InvalidArgumentError("pass either validation= or last_days=")
-    at_us = to_us(at)
-    if validation is not None:
-        return _Split(learned_from=events, as_of_us=at_us, validation=validation)
     if not isinstance(exclude_seen, bool):
         raise InvalidArgumentError(
             "with last_days= pass exclude_seen=True (only new items count) or False"
         )
-    cut_us = at_us - int(check_number(last_days or 0.0, name="last_days", above=0) * DAY_US)
-    # Whoever does not permit training as of now is in neither part.
-    permitted = InteractionMatrixBuilder(transform="count").build(events, consent=consent, at=at)
-    codes = codes_in(permitted.customers, events.customers)
-    is_in = (codes[events.customer_index] >= 0) & (events.time_us <= at_us) & (events.value > 0)
-    before, after = split_time(events.where(is_in), at=cut_us)
+    cut_us = at_us - int(check_number(last_days, name="last_days", above=0) * DAY_US)
+    before, after = split_time(permitted, at=cut_us)
     relevant = relevant_items(after, new_to=before if exclude_seen else None)
-    return _Split(
-        learned_from=before,
-        as_of_us=cut_us,
-        validation=Validation(relevant=relevant, exclude_seen=exclude_seen, n=n),
-    )
+    validation = Validation(relevant=relevant, exclude_seen=exclude_seen, n=10 if n is None else n)
+    return _Split(before, cut_us, validation)
 
 
 class _Bench:
@@ -311,43 +318,56 @@ class _Bench:
         self._consent = consent
         self._at_us = at_us
         self._metric = metric
-        self._matrices: dict[str, Interactions] = {}
+        self._matrices: dict[str, Interactions | None] = {}
+        # The same customers for every configuration: all with a past, also where a builder of many
+        # minimum counts leaves somebody out.
+        events, relevant = split.learned_from, split.validation.relevant
+        events.items.encode(itertools.chain.from_iterable(relevant.values()), unknown="ignore")
+        codes = events.customers.encode(relevant, unknown="ignore")
+        has_past = np.isin(codes, events.customer_index) & (codes >= 0)
+        self._asked = [who for who, has in zip(relevant, has_past.tolist(), strict=True) if has]
 
     def measure(self, builder: InteractionMatrixBuilder, als: ALS, *, sweeps: int) -> Trial:
-        split = self._split
-        key = repr(builder)
-        if key not in self._matrices:
-            self._matrices[key] = builder.build(
-                split.learned_from, consent=self._consent, at=split.as_of_us
-            )
-        interactions = self._matrices[key]
-        # Whom the matrix does not know, no configuration can rank for.
-        known = [who for who in split.validation.relevant if who in interactions.customers]
-        rankings = (
-            replace(als, iterations=sweeps)
-            .fit(interactions)
-            .recommend_many(
-                known,
-                n=split.validation.n,
-                exclude_seen=split.validation.exclude_seen,
-                consent=self._consent,
-                at=self._at_us,
-            )
-        )
-        is_asked = rankings.personalised.tolist()
-        relevant = {
-            who: split.validation.relevant[who]
-            for who, asked in zip(rankings.customers, is_asked, strict=True)
-            if asked
-        }
-        values = evaluate(rankings, relevant).values(self._metric)
+        interactions = self._matrix(builder)
+        values = np.zeros(0)
+        if interactions is not None:
+            values = self._values(replace(als, iterations=sweeps).fit(interactions))
         return Trial(
             builder=builder,
             als=als,
-            figure=float(values.mean()),
+            figure=float(values.mean()) if len(values) else 0.0,
             sweeps=sweeps,
             n_customers=len(values),
         )
+
+    def _matrix(self, builder: InteractionMatrixBuilder) -> Interactions | None:
+        """Build a matrix, or none where the builder leaves nothing."""
+        key = repr(builder)
+        if key not in self._matrices:
+            try:
+                built = builder.build(
+                    self._split.learned_from, consent=_ASKED, at=self._split.as_of_us
+                )
+            except NoInteractionsError:
+                built = None
+            self._matrices[key] = built
+        return self._matrices[key]
+
+    def _values(self, model: ALSModel) -> Float64s:
+        validation = self._split.validation
+        rankings = model.recommend_many(
+            self._asked,
+            n=validation.n,
+            exclude_seen=validation.exclude_seen,
+            consent=self._consent,
+            at=self._at_us,
+        )
+        relevant = {
+            who: validation.relevant[who]
+            for who, reason in zip(rankings.customers, rankings.reasons, strict=True)
+            if not reason.startswith("consent: ")
+        }
+        return evaluate(rankings, relevant).values(self._metric)
 
 
 def _option(trial: Trial, name: str) -> object:

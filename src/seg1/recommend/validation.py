@@ -130,7 +130,9 @@ class Foresight:
                 scores[row, seen] = -np.inf
         top = np.argpartition(-scores, self._n - 1, axis=1)[:, : self._n]
         order = np.argsort(-np.take_along_axis(scores, top, axis=1), axis=1, kind="stable")
-        hits = np.take_along_axis(is_wanted, np.take_along_axis(top, order, axis=1), axis=1)
+        best = np.take_along_axis(top, order, axis=1)
+        hits = np.take_along_axis(is_wanted, best, axis=1)
+        hits &= np.isfinite(np.take_along_axis(scores, best, axis=1))  # not what is left out
         discounts = 1.0 / np.log2(np.arange(2, self._n + 2))
         best_possible = np.cumsum(discounts)[np.minimum(n_wanted, self._n) - 1]
         ndcg: Float64s = (hits @ discounts) / best_possible
