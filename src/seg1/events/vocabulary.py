@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Mapping
+from itertools import repeat
 from typing import Any, Literal
 
 import numpy as np
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 _MAX_CODES = 2**31 - 1
+_TYPES: dict[IdKind | None, set[type]] = {"str": {str}, "int": {int}}
 _ERASED = ""  # stands where an id was; it is no id of either kind
 
 
@@ -158,6 +160,13 @@ class Vocabulary:
             Where an id is of the other kind. Nothing is added then.
         """
         check_choice(unknown, name="unknown", choices=("error", "ignore", "add"))
+        if not isinstance(ids, str):
+            ids = list(ids)
+            if self._stored is None and set(map(type, ids)) == _TYPES.get(self._kind):
+                # All are plain ids of the kind: those that are found need no other look.
+                found = list(map(self._codes.get, ids, repeat(-1)))
+                if -1 not in found:
+                    return np.array(found, dtype=np.int32)
         plain = _plain_ids(ids)
         if unknown == "add":
             self._add(plain)

@@ -32,7 +32,7 @@ def checked_history(
         For items of the other kind of id.
     """
     weights = _checked_weights(list(history.values()))
-    codes = np.fromiter(map(items.find, history), np.int32, count=len(weights))
+    codes = items.encode(history, unknown="ignore")
     order = codes.argsort()
     codes, weights = codes[order], weights[order]
     if len(codes) and not 0 <= codes[0] <= codes[-1] < n_items:
@@ -99,8 +99,7 @@ def _weights_and_codes(
     for start in range(0, len(histories), _AT_A_TIME):
         some = histories[start : start + _AT_A_TIME]
         weights.append(_checked_weights(list(chain.from_iterable(h.values() for h in some))))
-        found = map(items.find, chain.from_iterable(some))
-        codes.append(np.fromiter(found, np.int32, count=len(weights[-1])))
+        codes.append(items.encode(chain.from_iterable(some), unknown="ignore"))
     return np.concatenate(weights), np.concatenate(codes)
 
 
