@@ -22,6 +22,7 @@ from seg1 import ALS, ALSModel, Events, InteractionMatrixBuilder, Offer
 from seg1._types import Float64s, Id
 from seg1.decide.affinity import Affinity
 from seg1.errors import InvalidArgumentError, InvalidTypeError
+from seg1.interactions import LiveInteractions
 from seg1.journal import DecisionLog, MemoryJournal, Observed, Swapped, Withheld
 from seg1.measure import Gate, value
 
@@ -206,6 +207,40 @@ def test_events_that_are_in_the_matrix_already_count_once(model: ALSModel) -> No
 
     assert affinity.of(3, [before]).tolist() == affinity.of(3, []).tolist()
     assert affinity.of(3, [before, event(3, "bread")])[1] > affinity.of(3, [])[1]
+
+
+def test_events_that_a_compacted_matrix_holds_count_once() -> None:
+    live = LiveInteractions(fitted().interactions, consent=ANYONE)
+    live.append(3, ["bread"], at=T0)
+    live.append(3, ["rolls"], at=T0 + 9, time=5)
+    affinity = Affinity(ALS(factors=3, seed=1).fit(live.compact(at=T0 + DAY)), OFFERS)
+    later = Observed(customer=3, item="bread", at_us=T0 + 1, what="event", value=1.0)
+
+    held, with_later = (affinity.of(3, [event(3, "bread"), *more]) for more in ([], [later]))
+
+    assert held.tolist() == affinity.of(3, []).tolist()
+    assert with_later.tolist() == affinity.of(3, [later]).tolist() != held.tolist()
+
+
+@pytest.mark.parametrize("half_life_days", [None, 2.0])
+@pytest.mark.parametrize("combine", ["sum", "max", "last"])
+@pytest.mark.parametrize("compress", ["none", "log1p"])
+def test_observed_events_count_as_a_live_matrix_counts_them(
+    half_life_days: float | None, combine: str, compress: str
+) -> None:
+    model = fitted(half_life_days=half_life_days, combine=combine, compress=compress)
+    live, affinity = LiveInteractions(model.interactions, consent=ANYONE), Affinity(model, OFFERS)
+    happened = [("bread", 4.0, 3), ("milk", 0.5, 2), ("bread", 0.25, 6), ("bread", 2.0, 5)]
+
+    for item, amount, day in happened:
+        live.append(3, {item: amount}, at=day * DAY)
+    observed = [
+        Observed(customer=3, item=item, at_us=day * DAY, what="event", value=amount)
+        for item, amount, day in happened
+    ]
+
+    same = affinity._offer_factors @ model.fold_in(live.history(3))
+    assert affinity.of(3, observed) == pytest.approx(same.clip(-1, 1), rel=1e-5, abs=1e-7)
 
 
 def test_taste_decides_once_it_was_seen_to_matter(model: ALSModel) -> None:

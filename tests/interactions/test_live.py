@@ -244,6 +244,21 @@ def test_compacting_asks_again_and_leaves_no_trace_of_those_who_refuse() -> None
         live.compact(at=NOW_US)
 
 
+def test_a_compacted_matrix_tells_the_moment_of_the_latest_event_it_took_in() -> None:
+    live = small()
+    as_built = live.compact(at=NOW_US)
+    live.append("ana", [7], at=NOW_US)
+    live.append("ana", [8], at=NOW_US, time=REFERENCE_US - 1)
+    live.append("ana", [8], at=NOW_US, time=NOW_US + 1)
+
+    grown = live.compact(at=NOW_US + 7)
+    again = LiveInteractions(grown, consent=ANYONE).compact(at=NOW_US + 9)
+
+    assert as_built.provenance.holds_until_us == REFERENCE_US
+    assert grown.provenance.holds_until_us == again.provenance.holds_until_us == NOW_US
+    assert grown.provenance.at_us == REFERENCE_US
+
+
 def test_events_are_counted() -> None:
     live = small(kind_weights={"view": 0.0})
     live.append("ana", {7: 1.0, 8: -1.0}, at=NOW_US)

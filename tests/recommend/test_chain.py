@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pandas as pd
 import pytest
 import small_shop
 from small_shop import ANYONE, NOBODY, permitting
@@ -150,3 +151,25 @@ def test_a_given_history_is_answered_by_the_first_that_knows_an_item_of_it() -> 
         own = answers.recommend(STRANGER, exclude_seen=False, consent=ANYONE, at=0, history=history)
         assert ranking.items == own.items
         assert ranking.reason == "personalised"
+
+
+def test_many_are_answered_by_position_whatever_labels_they_carry() -> None:
+    customers = pd.Series([KNOWN, NEW, STRANGER], index=[2, 0, 1])
+    options: dict[str, Any] = {"n": 4, "exclude_seen": False, "consent": ANYONE, "at": 0}
+
+    many = CHAIN.recommend_many(customers, **options)
+    read_once = CHAIN.recommend_many((who for who in customers), **options)  # type: ignore[arg-type]  # that is the test
+
+    assert many.customers == read_once.customers == (KNOWN, NEW, STRANGER)
+    for position, customer in enumerate([KNOWN, NEW, STRANGER]):
+        one = CHAIN.recommend(customer, **options)
+        assert tuple(many.ids(position)) == tuple(read_once.ids(position)) == one.items
+
+
+def test_one_str_in_the_place_of_several_customers_is_refused() -> None:
+    with pytest.raises(InvalidTypeError, match="customers must be several ids, not one str"):
+        CHAIN.recommend_many("ana", exclude_seen=False, consent=ANYONE, at=0)
+
+
+def test_nobody_gets_no_ranking() -> None:
+    assert len(CHAIN.recommend_many([], exclude_seen=False, consent=ANYONE, at=0)) == 0

@@ -155,3 +155,14 @@ def test_a_history_that_cannot_be_used_is_refused_and_not_shown(
 
     assert "7.25" not in str(caught.value)
     assert "item-1" not in str(caught.value)
+
+
+@EACH_MODEL
+@pytest.mark.parametrize("weights", [([1.0], [2.0]), ([1.0, 2.0], [1.0]), ([1.0], 2.0)], ids=repr)
+def test_weights_that_are_no_numbers_but_lists_are_refused(model: Any, weights: Any) -> None:  # noqa: ANN401
+    history: dict[Id, Any] = dict(zip(("item-1", "item-2"), weights, strict=True))
+
+    with pytest.raises(InvalidArgumentError, match="every weight of a history must be a number"):
+        model.recommend(0, exclude_seen=True, history=history, **ASKED)
+    with pytest.raises(InvalidArgumentError, match="every weight of a history must be a number"):
+        ALS_MODEL.fold_in_many([history])

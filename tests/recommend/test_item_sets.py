@@ -92,13 +92,15 @@ def test_als_ranks_as_a_sort_of_all_scores_and_counts_what_it_withholds(
 def test_a_set_knows_what_it_holds() -> None:
     compiled = ALS_MODEL.item_set(["item-1", "item-1", "unheard of", "item-0"])
 
-    assert len(compiled) == 2
-    assert sorted(map(str, compiled)) == ["item-0", "item-1"]
+    assert len(compiled) == 3
+    assert sorted(map(str, compiled)) == ["item-0", "item-1", "unheard of"]
     assert "item-1" in compiled
     assert "item-2" not in compiled
-    assert "unheard of" not in compiled
+    assert "unheard of" in compiled  # a fallback may know it
+    assert "unheard of too" not in compiled
     assert 7 not in compiled
-    assert repr(compiled) == f"ItemSet(2 of {SHOP.shape[1]} items)"
+    assert repr(compiled) == f"ItemSet(2 of {SHOP.shape[1]} items, 1 unknown)"
+    assert repr(ALS_MODEL.item_set(["item-1"])) == f"ItemSet(1 of {SHOP.shape[1]} items)"
     with pytest.raises(ValueError, match="read-only"):
         compiled.mask[0] = True
 
@@ -159,7 +161,7 @@ def test_an_item_that_came_after_the_fit_is_in_no_set_and_no_ranking(
     again = early.recommend(0, n=99, exclude_seen=False, consent=ANYONE, at=0, allow=compiled)
     later = early.item_set(["a new item", "item-1"])
 
-    assert list(later) == ["item-1"]
+    assert list(later) == ["item-1", "a new item"]
     assert ranking.items == again.items == ("item-1",)
 
 

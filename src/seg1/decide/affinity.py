@@ -5,7 +5,8 @@ from typing import Final
 import numpy as np
 
 from seg1._types import Float64s, Id
-from seg1.interactions import InteractionMatrixBuilder
+from seg1.interactions import Interactions
+from seg1.interactions.since import Sum, added, merged
 from seg1.journal import Observed
 from seg1.offers import Offer
 from seg1.recommend import ALSModel
@@ -48,11 +49,11 @@ class Affinity:
     def of(self, customer: Id, observed: list[Observed]) -> Float64s:
         """Give a customer's affinity to each offer, float64, shape (n_offers,).
 
-        Observed events that are not later than the matrix was built at are in it: they count once.
+        Observed events that are not later than what the matrix holds are in it: they count once.
         """
         if observed:
-            built_us = self._model.interactions.provenance.at_us
-            observed = [event for event in observed if event.at_us > built_us]
+            until_us = self._model.interactions.provenance.holds_until_us
+            observed = [event for event in observed if event.at_us > until_us]
         factor = self._factor(customer, observed)
         if factor is None:
             return np.zeros(len(self._offer_factors))
@@ -87,7 +88,8 @@ class Affinity:
         if code >= 0:
             items, weights = self._model.interactions.history(code)
             history.update(zip(self._model.items.decode(items), weights.tolist(), strict=True))
-        _add(history, observed, builder=self._model.interactions.builder)
+        since = _since(observed, self._model.interactions)
+        history = merged(history, since, builder=self._model.interactions.builder)
         least, most = _WEIGHTS
         history = {
             item: min(weight, most)
@@ -97,18 +99,13 @@ class Affinity:
         return self._model.fold_in(history) if history else None
 
 
-def _add(
-    history: dict[Id, float], observed: list[Observed], *, builder: InteractionMatrixBuilder
-) -> None:
-    """Add observed events to a history of weights, as the builder of the matrix weighs them."""
-    is_compressed = builder.compress == "log1p"
+def _since(observed: list[Observed], interactions: Interactions) -> dict[Id, Sum]:
+    """Add up observed events, as the builder of the matrix weighs and combines them."""
+    builder, at_us = interactions.builder, interactions.provenance.at_us
+    since: dict[Id, Sum] = {}
     for event in observed:
-        weight = builder.kind_weights.get(event.what, 1.0)
-        if builder.transform == "log1p":
-            weight *= float(np.log1p(event.value))
-        elif builder.transform == "identity":
-            weight *= event.value
+        weight = builder.weigh_one(event.value, kind=event.what, time_us=event.at_us, at_us=at_us)
         if weight > 0:
-            before = history.get(event.item, 0.0)
-            total = (float(np.expm1(before)) if is_compressed else before) + weight
-            history[event.item] = float(np.log1p(total)) if is_compressed else total
+            old = since.get(event.item)
+            since[event.item] = added(old, weight, event.at_us, builder=builder)
+    return since

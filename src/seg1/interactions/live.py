@@ -5,7 +5,6 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from seg1.events.ids import as_id
 from seg1.interactions.compact import Held, compacted
 from seg1.interactions.matrix import Interactions
 from seg1.interactions.permission import TRAINING
+from seg1.interactions.since import Sum, added, merged
 
 __all__ = ["LiveInteractions"]
 
@@ -34,13 +34,6 @@ _RETENTION = (
     "the policy limits how old events may be, and the matrix does not hold when its events were: "
     "build it anew from the events, or compact as of its reference time"
 )
-
-
-class _Sum(NamedTuple):
-    """What the events of a customer and an item since the matrix was built come to."""
-
-    weight: float
-    time_us: int
 
 
 class LiveInteractions:
@@ -89,8 +82,9 @@ class LiveInteractions:
         self._builder, self._provenance = interactions.builder, interactions.provenance
         self.customers = interactions.customers.copy()
         self.items = interactions.items.copy()
-        self._since: dict[int, dict[int, _Sum]] = {}
+        self._since: dict[int, dict[int, Sum]] = {}
         self._n_appended, self._n_erased = 0, 0
+        self._until_us = self._provenance.holds_until_us
         self._dropped: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -231,18 +225,10 @@ class LiveInteractions:
         since = self._since.setdefault(code, {})
         for item, weight in kept:
             item_code = _code(self.items, item)
-            since[item_code] = self._added(since.get(item_code), weight, time_us)
+            since[item_code] = added(since.get(item_code), weight, time_us, builder=builder)
         self._n_appended += len(kept)
+        self._until_us = max(self._until_us, time_us)
         return len(kept)
-
-    def _added(self, old: _Sum | None, weight: float, time_us: int) -> _Sum:
-        if old is None:
-            return _Sum(weight, time_us)
-        if self._builder.combine == "sum":
-            return _Sum(old.weight + weight, time_us)
-        if self._builder.combine == "max":
-            return _Sum(max(old.weight, weight), time_us)
-        return old if time_us < old.time_us else _Sum(weight, time_us)
 
     def _check_late(self, items: list[Id], customer: Id, *, time_us: int) -> None:
         if self._builder.combine != "last" or time_us > self._provenance.at_us:
@@ -279,18 +265,15 @@ class LiveInteractions:
         return self._indices[start:stop], self._data[start:stop]
 
     def _merged(
-        self, items: Int32s, weights: Float32s, since: dict[int, _Sum]
+        self, items: Int32s, weights: Float32s, since: dict[int, Sum]
     ) -> tuple[Int32s, Float32s]:
-        plain = dict(zip(items.tolist(), self._uncompressed(weights).tolist(), strict=True))
-        for item, total in since.items():
-            # 0 where there is none: it adds nothing, and no weight is below it.
-            old = 0.0 if self._builder.combine == "last" else plain.get(item, 0.0)
-            is_sum = self._builder.combine == "sum"
-            plain[item] = old + total.weight if is_sum else max(old, total.weight)
-        codes = np.array(sorted(plain), dtype=np.int32)
-        merged = np.array([plain[code] for code in codes.tolist()])
-        merged = np.log1p(merged) if self._builder.compress == "log1p" else merged
-        return codes, merged.astype(np.float32)
+        built = dict(zip(items.tolist(), weights.tolist(), strict=True))
+        of_item = merged(built, since, builder=self._builder)
+        codes = sorted(of_item)
+        return (
+            np.array(codes, dtype=np.int32),
+            np.array([of_item[code] for code in codes], dtype=np.float32),
+        )
 
     def _uncompressed(self, weights: Float32s) -> Float64s:
         plain = weights.astype(np.float64)
@@ -337,6 +320,7 @@ class LiveInteractions:
             )  # fmt: skip
             provenance = replace(
                 self._provenance,
+                until_us=self._until_us,
                 n_events=self._provenance.n_events + self._n_appended,
                 dropped=_summed(self._provenance.dropped, self._dropped),
             )

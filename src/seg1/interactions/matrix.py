@@ -44,6 +44,8 @@ class Provenance:
         Version of the consent policy; or why no consent was needed.
     consent_at_us
         The moment as of which consent was asked last, where that is not `at_us`.
+    until_us
+        The moment up to which it holds events; None where that is `at_us`.
     """
 
     purposes: tuple[str, ...]
@@ -55,6 +57,12 @@ class Provenance:
     excluded: Mapping[str, int] = field(default_factory=dict)
     policy: str = ""
     consent_at_us: int | None = None
+    until_us: int | None = None
+
+    @property
+    def holds_until_us(self) -> int:
+        """The moment up to which events are taken to be in the matrix."""
+        return self.at_us if self.until_us is None else self.until_us
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,7 +1,7 @@
 """`FallbackChain`: the first recommender that knows a customer answers."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -10,9 +10,11 @@ from seg1.consent import ConsentDoor
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events import Vocabulary
 from seg1.events.coding import codes_in
+from seg1.events.vocabulary import as_id
+from seg1.recommend.fallback import Anyone, AnyoneRanker
 from seg1.recommend.itemset import ItemSet
 from seg1.recommend.result import Ranking, Rankings
-from seg1.recommend.serving import AnyoneRanker, Recommender, several
+from seg1.recommend.serving import Recommender, checked_request, several
 
 __all__ = ["FallbackChain"]
 
@@ -50,6 +52,7 @@ class FallbackChain:
 
     recommenders: Sequence[Recommender]
     anyone: AnyoneRanker | None = None
+    _kind: str | None = field(init=False, repr=False)  # of the ids of the items
 
     def __post_init__(self) -> None:
         recommenders = tuple(self.recommenders)
@@ -59,10 +62,14 @@ class FallbackChain:
             raise InvalidTypeError(
                 f"anyone must be a fitted Popularity, got {type(self.anyone).__name__}"
             )
-        kinds = {r.items.kind for r in recommenders} - {None}
-        if len(kinds) > 1:
-            raise InvalidArgumentError("the recommenders know items by ids of different kinds")
         object.__setattr__(self, "recommenders", recommenders)
+        kinds = {r.items.kind for r in recommenders} - {None}
+        own = getattr(getattr(self.anyone, "items", None), "kind", None)
+        if len(kinds | ({own} - {None})) > 1:
+            raise InvalidArgumentError(
+                "the recommenders, and anyone, know items by ids of different kinds"
+            )
+        object.__setattr__(self, "_kind", next(iter(kinds), None))
 
     @property
     def items(self) -> Vocabulary:
@@ -89,8 +96,9 @@ class FallbackChain:
         history: Mapping[Id, float] | None = None,
     ) -> Ranking:
         """Rank items for one customer; the parameters are those of `ALSModel.recommend`."""
-        allow, deny = _read(allow, name="allow"), _read(deny, name="deny") or ()
-        ranking = None
+        fallback = self.anyone if fallback is None else fallback
+        request = checked_request(n, exclude_seen, consent, at, allow, deny, fallback, history)
+        anyone = Anyone(request, fallback, kind=self._kind)
         for recommender in self.recommenders:
             ranking = recommender.recommend(
                 customer,
@@ -98,14 +106,15 @@ class FallbackChain:
                 exclude_seen=exclude_seen,
                 consent=consent,
                 at=at,
-                fallback=fallback or self.anyone,
-                allow=_for(recommender, allow),
-                deny=_for(recommender, deny) or (),
+                allow=None if request.allow is None else _for(recommender, request.allow),
+                deny=_for(recommender, request.deny),
                 history=history,
             )
             if ranking.reason != _NO_HISTORY:
                 break
-        return ranking  # type: ignore[return-value]  # there is at least one recommender
+        if fallback is None or not _is_refusal(ranking.reason):
+            return ranking
+        return replace(anyone.ranking, reason=ranking.reason)
 
     def recommend_many(
         self,
@@ -120,19 +129,21 @@ class FallbackChain:
         deny: Iterable[Id] = (),
     ) -> Rankings:
         """Rank items for many customers: the rankings `recommend` would give, as columns."""
-        allow, deny = _read(allow, name="allow"), _read(deny, name="deny") or ()
+        fallback = self.anyone if fallback is None else fallback
+        request = checked_request(n, exclude_seen, consent, at, allow, deny, fallback, None)
+        anyone = Anyone(request, fallback, kind=self._kind)
+        ids = [as_id(customer) for customer in several(customers, name="customers")]
         parts: list[tuple[list[int], Rankings]] = []
-        left = list(range(len(customers)))
+        left = list(range(len(ids)))
         for recommender in self.recommenders:
             rankings = recommender.recommend_many(
-                [customers[position] for position in left],
+                [ids[position] for position in left],
                 n=n,
                 exclude_seen=exclude_seen,
                 consent=consent,
                 at=at,
-                fallback=fallback or self.anyone,
-                allow=_for(recommender, allow),
-                deny=_for(recommender, deny) or (),
+                allow=None if request.allow is None else _for(recommender, request.allow),
+                deny=_for(recommender, request.deny),
             )
             parts.append((left, rankings))
             left = [
@@ -142,21 +153,36 @@ class FallbackChain:
             ]
             if not left:
                 break
-        return _joined(customers, parts, n=n)
+        if fallback is not None:
+            parts.append(_for_anyone(ids, parts, anyone=anyone, n=request.n))
+        return _joined(ids, parts, n=request.n)
 
 
 _NO_HISTORY = "no history"
 
 
-def _read(ids: Iterable[Id] | None, *, name: str) -> Collection[Id] | None:
-    """Read ids once, for each recommender is given them; a compiled set stays as it is."""
-    return None if ids is None else several(ids, name=name)
+def _is_refusal(reason: str) -> bool:
+    """Whether nothing may be said, or could be, of the customer: then the fallback speaks."""
+    return reason == _NO_HISTORY or reason.startswith("consent: ")
 
 
-def _for(recommender: Recommender, ids: Collection[Id] | None) -> Collection[Id] | None:
+def _for_anyone(
+    ids: list[Id], parts: list[tuple[list[int], Rankings]], *, anyone: Anyone, n: int
+) -> tuple[list[int], Rankings]:
+    """Let the fallback speak for those of whom nothing is said, each with the last reason."""
+    reasons: dict[int, str] = {}
+    for positions, rankings in parts:
+        reasons.update(zip(positions, rankings.reasons, strict=True))
+    refused = {position: why for position, why in reasons.items() if _is_refusal(why)}
+    told = [replace(anyone.ranking, reason=why) for why in refused.values()]
+    whom = [ids[position] for position in refused]
+    return list(refused), Rankings.of(whom, told, n=n, items=Vocabulary())
+
+
+def _for(recommender: Recommender, ids: Collection[Id]) -> Collection[Id]:
     """Give a recommender a compiled set only where that is of its own vocabulary."""
     is_foreign = isinstance(ids, ItemSet) and ids.items is not recommender.items
-    return list(ids) if is_foreign and ids is not None else ids
+    return list(ids) if is_foreign else ids
 
 
 def _joined(

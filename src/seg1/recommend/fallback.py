@@ -9,7 +9,7 @@ import numpy as np
 
 from seg1._types import Id
 from seg1.consent import ConsentDoor
-from seg1.errors import PluginError
+from seg1.errors import PluginError, WrongIdTypeError
 from seg1.events import Vocabulary
 from seg1.recommend.itemset import ItemSet
 from seg1.recommend.result import Ranking
@@ -43,9 +43,21 @@ class AnyoneRanker(Protocol):
 class Anyone:
     """The fallback's ranking: asked for at most once, and checked."""
 
-    def __init__(self, request: Request, fallback: AnyoneRanker | None) -> None:
+    def __init__(
+        self, request: Request, fallback: AnyoneRanker | None, *, kind: str | None
+    ) -> None:
+        """Take a fallback for a recommender whose items have ids of a kind.
+
+        Raises
+        ------
+        WrongIdTypeError
+            Where the fallback tells its items, and they have ids of the other kind.
+        """
         self._request = request
         self._fallback = fallback
+        self._kind = kind
+        own = getattr(fallback, "items", None)
+        _check_kind(getattr(own, "kind", None), kind)
 
     @cached_property
     def ranking(self) -> Ranking:
@@ -58,12 +70,22 @@ class Anyone:
             asked.n, allow=allow, deny=_readable(asked.deny, own)
         )
         _check_fallback(ranking, asked)
+        for item in ranking.items:
+            _check_kind("str" if isinstance(item, str) else "int", self._kind)
         return replace(ranking, personalised=False)
 
 
 def _readable(ids: Collection[Id], items: Vocabulary | None) -> Collection[Id]:
     """Give a compiled set as plain ids to whom it was not compiled for."""
     return list(ids) if isinstance(ids, ItemSet) and ids.items is not items else ids
+
+
+def _check_kind(own: str | None, kind: str | None) -> None:
+    if own is not None and kind is not None and own != kind:
+        raise WrongIdTypeError(
+            f"the fallback knows items by {own} ids, and the recommender by {kind} ids; "
+            "fit both on items of one kind"
+        )
 
 
 def _check_fallback(ranking: object, request: Request) -> None:

@@ -15,6 +15,10 @@ __all__ = ["Histories", "checked_histories", "checked_history"]
 
 _AT_A_TIME = 32
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
+_NO_WEIGHT = (
+    "every weight of a history must be a number > 0 that float32 can hold; "
+    "weigh its events as the builder of the model does"
+)
 
 
 def checked_history(
@@ -104,12 +108,13 @@ def _weights_and_codes(
 
 
 def _checked_weights(values: list[float]) -> Float32s:
-    given = np.array(values)
-    if given.dtype.kind in "fiu" and given.max(initial=0.0) <= _FLOAT32_MAX:  # NaN is not
+    try:
+        given = np.array(values)
+    except ValueError:  # lists of several lengths
+        raise InvalidArgumentError(_NO_WEIGHT) from None
+    is_number = given.ndim == 1 and given.dtype.kind in "fiu"
+    if is_number and given.max(initial=0.0) <= _FLOAT32_MAX:  # NaN is not
         weights: Float32s = given.astype(np.float32)
         if weights.min(initial=1.0) > 0:
             return weights
-    raise InvalidArgumentError(
-        "every weight of a history must be a number > 0 that float32 can hold; "
-        "weigh its events as the builder of the model does"
-    )
+    raise InvalidArgumentError(_NO_WEIGHT)

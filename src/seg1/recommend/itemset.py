@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from seg1._checks import read_only
 from seg1._types import Bools, Id, Int32s
 from seg1.errors import InvalidArgumentError
 from seg1.events import Vocabulary
+from seg1.events.ids import as_id, id_problem, plain_id
 from seg1.recommend.pruning import ByNorm, Closed
 
 __all__ = ["Candidates", "ItemSet", "candidates_of"]
@@ -20,7 +22,8 @@ class ItemSet:
     """Items of one vocabulary, compiled so that ``allow=`` and ``deny=`` cost nothing per call.
 
     Made by ``item_set`` of a model, and good for every model over the same item vocabulary (those
-    of one `Interactions`). Another model refuses it.
+    of one `Interactions`). Another model refuses it. What its own model does not know it keeps too:
+    a fallback, or the next link of a chain, may know it.
 
     Attributes
     ----------
@@ -28,6 +31,10 @@ class ItemSet:
         The vocabulary.
     mask
         bool, shape (n_items,), True where an item is in the set; read-only.
+    n
+        How many of its items the model knows.
+    unknown
+        The ids that it does not know.
     rows, source
         The factors of the set's items, longest first, and the model's rows they were taken from;
         None where the model has no factors.
@@ -50,6 +57,7 @@ class ItemSet:
     items: Vocabulary
     mask: Bools
     n: int
+    unknown: frozenset[Id] = frozenset()
     rows: ByNorm | None = None
     source: ByNorm | None = None
 
@@ -57,34 +65,41 @@ class ItemSet:
     def of(
         cls, ids: Iterable[Id], *, items: Vocabulary, n_items: int, source: ByNorm | None = None
     ) -> "ItemSet":
-        """Compile ids, of which those that are not known are passed over."""
+        """Compile ids; those that are not known are kept beside."""
+        given = ids if isinstance(ids, str) else list(ids)  # encode refuses one str
+        codes = items.encode(given, unknown="ignore")
+        is_known = (codes >= 0) & (codes < n_items)
         mask = np.zeros(n_items, dtype=np.bool_)
-        mask[_known(items, ids, n_items=n_items)] = True
+        mask[codes[is_known]] = True
         return cls(
             items=items,
             mask=read_only(mask),
             n=int(np.count_nonzero(mask)),
+            unknown=frozenset(as_id(given[place]) for place in np.flatnonzero(~is_known).tolist()),
             rows=None if source is None else source.within(mask),
             source=source,
         )
 
     def __len__(self) -> int:
-        """Count the items."""
-        return self.n
+        """Count the ids, known or not."""
+        return self.n + len(self.unknown)
 
     def __iter__(self) -> Iterator[Id]:
-        """Give the ids, in the order of the vocabulary."""
-        return iter(self.items.decode(np.flatnonzero(self.mask)))
+        """Give the ids, in the order of the vocabulary; behind them those it does not know."""
+        return chain(self.items.decode(np.flatnonzero(self.mask)), self.unknown)
 
     def __contains__(self, item: object) -> bool:
         """Whether an id is in the set."""
-        if item not in self.items:
+        if id_problem(item) is not None:
             return False
-        code = self.items.find(item)  # type: ignore[arg-type]  # it is in, so it is an id
+        if plain_id(item) in self.unknown:
+            return True
+        code = self.items.find(item) if item in self.items else -1  # type: ignore[arg-type]  # an id
         return 0 <= code < len(self.mask) and bool(self.mask[code])
 
     def __repr__(self) -> str:
-        return f"ItemSet({self.n} of {len(self.mask)} items)"
+        beside = f", {len(self.unknown)} unknown" if self.unknown else ""
+        return f"ItemSet({self.n} of {len(self.mask)} items{beside})"
 
 
 class Candidates(NamedTuple):
@@ -158,7 +173,7 @@ def candidates_of(
         mask = np.ones(n_items, dtype=np.bool_)
         mask[_known(items, allow, n_items=n_items)] = False
         withheld["not in allow"] = int(np.count_nonzero(mask))
-    denied = _denied(items, deny, n_items=n_items) if deny else None
+    denied = _denied(items, deny, n_items=n_items)
     if denied is not None:
         withheld["denied"] = int(np.count_nonzero(denied))
         mask = denied if mask is None else mask | denied
@@ -166,8 +181,11 @@ def candidates_of(
 
 
 def _denied(items: Vocabulary, deny: Collection[Id], *, n_items: int) -> Bools | None:
-    if isinstance(deny, ItemSet):
-        return _own(deny, items, n_items=n_items).mask
+    if isinstance(deny, ItemSet):  # before its length is asked for: a foreign one is refused
+        own = _own(deny, items, n_items=n_items)
+        return own.mask if own.n else None
+    if not deny:
+        return None
     codes = _known(items, deny, n_items=n_items)
     if not len(codes):
         return None

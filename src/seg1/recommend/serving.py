@@ -18,7 +18,16 @@ from seg1.recommend.itemset import Candidates, ItemSet, candidates_of
 from seg1.recommend.pruning import ByNorm
 from seg1.recommend.result import Ranking, Rankings, Why
 
-__all__ = ["AnyoneRanker", "Past", "Ranked", "Recommender", "Served", "check_is_mapping", "several"]
+__all__ = [
+    "AnyoneRanker",
+    "Past",
+    "Ranked",
+    "Recommender",
+    "Served",
+    "check_is_mapping",
+    "checked_request",
+    "several",
+]
 
 
 class Ranked(NamedTuple):
@@ -152,7 +161,7 @@ class Served:
         Parameters
         ----------
         ids
-            The items. Ids the model does not know are passed over.
+            The items. Ids the model does not know are kept for a fallback that does.
 
         Returns
         -------
@@ -216,10 +225,10 @@ class Served:
         PluginError
             Where the fallback gives an item that is not allowed, or too many.
         """
-        request = _request(n, exclude_seen, consent, at, allow, deny, fallback, history)
+        request = checked_request(n, exclude_seen, consent, at, allow, deny, fallback, history)
         refusal = self._refusal(customer, request.consent, at_us=request.at_us)
         candidates = self._candidates(request.allow, request.deny)
-        anyone = Anyone(request, fallback)
+        anyone = Anyone(request, fallback, kind=self.items.kind)
         return self._answer(customer, request, candidates, anyone=anyone, refusal=refusal)
 
     def recommend_many(
@@ -238,14 +247,14 @@ class Served:
 
         The parameters are those of `recommend`, but for the history: it is the stored one.
         """
-        request = _request(n, exclude_seen, consent, at, allow, deny, fallback, None)
+        request = checked_request(n, exclude_seen, consent, at, allow, deny, fallback, None)
         if isinstance(customers, str):
             raise InvalidTypeError("customers must be several ids, not one str")
         who = _customers(list(customers))
         self._check_kind(who.vocabulary.kind)
         verdicts = request.consent.check(who, stage="candidates", at_us=request.at_us)
         candidates = self._candidates(request.allow, request.deny)
-        anyone = Anyone(request, fallback)
+        anyone = Anyone(request, fallback, kind=self.items.kind)
         rankings, ids = [], who.ids()
         for position, customer in enumerate(ids):
             verdict = verdicts.one(position)
@@ -312,7 +321,7 @@ class Served:
         return None if customer_index < 0 else Past(customer_index, self.interactions)
 
 
-def _request(  # noqa: PLR0917  # one call, with the names of the public arguments
+def checked_request(  # noqa: PLR0917  # one call, with the names of the public arguments
     n: int,
     exclude_seen: bool,  # noqa: FBT001
     consent: ConsentDoor,
@@ -322,6 +331,7 @@ def _request(  # noqa: PLR0917  # one call, with the names of the public argumen
     fallback: AnyoneRanker | None,
     history: Mapping[Id, float] | None,
 ) -> Request:
+    """Check what is asked for, apart from whom, and read its ids once."""
     check_int(n, name="n", low=1)
     if not isinstance(exclude_seen, bool):
         raise InvalidTypeError(f"exclude_seen must be a bool, got {type(exclude_seen).__name__}")
