@@ -17,7 +17,7 @@ from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events import Events, Vocabulary
 from seg1.events.ids import as_id
 from seg1.interactions.compact import Held, compacted
-from seg1.interactions.matrix import Interactions
+from seg1.interactions.matrix import Interactions, Provenance
 from seg1.interactions.permission import TRAINING
 
 __all__ = ["LiveInteractions"]
@@ -330,6 +330,18 @@ class LiveInteractions:
         """
         at_us = to_us(at)
         self._check_compact(at_us)
+        while True:
+            n_erased, held, provenance = self._held()
+            built = compacted(
+                held, provenance, builder=self._builder, consent=self._consent, at_us=at_us
+            )
+            with self._lock:
+                # Who was erased while consent was asked is in what was built.
+                if n_erased == self._n_erased:
+                    return built
+
+    def _held(self) -> tuple[int, Held, Provenance]:
+        """Copy what is held, with how many erasures there were before."""
         with self._lock:
             held = Held(
                 self._indptr, self._indices, self._uncompressed(self._data), self._rows_since(),
@@ -340,9 +352,7 @@ class LiveInteractions:
                 n_events=self._provenance.n_events + self._n_appended,
                 dropped=_summed(self._provenance.dropped, self._dropped),
             )
-        return compacted(
-            held, provenance, builder=self._builder, consent=self._consent, at_us=at_us
-        )
+            return self._n_erased, held, provenance
 
     def _check_compact(self, at_us: int) -> None:
         if self._builder.min_customers_per_item > 1 or self._builder.min_items_per_customer > 1:
