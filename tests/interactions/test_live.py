@@ -306,6 +306,30 @@ def test_who_is_erased_while_a_matrix_is_compacted_is_not_in_it(
     assert n_asked == [2, 2, 1, 1]  # two stages each time
 
 
+def test_events_of_erased_ids_are_left_out_and_counted() -> None:
+    live = small()
+    events = Events.from_table(
+        {"customer": ["cy", "di", "cy"], "item": [7, 7, 10], "time": [0] * 3}
+    )
+    events.customers.erase(["di"])
+    events.items.erase([10])
+
+    assert live.extend(events, at=NOW_US) == 1
+
+    assert live.history("cy") == {7: 1.0}
+    assert live.dropped == {"customer or item is erased": 2}
+
+
+def test_an_erased_item_is_in_no_history_and_no_compacted_matrix() -> None:
+    live = small()
+    live.items.erase([7])
+
+    built = live.compact(at=NOW_US)
+
+    assert live.history("ana") == {8: 1.0}
+    assert all_weights(built) == {"ana": {8: 1.0}, "bo": {8: 1.0}}
+
+
 def test_an_event_asked_about_before_an_erasure_is_asked_about_again() -> None:
     ledger, consent = ledgered("ana")
     live = small(consent=consent)

@@ -133,6 +133,21 @@ def test_without_some_customers_is_what_a_table_without_them_gives(
     assert left.weights.toarray().sum() == left.data.sum()
 
 
+def test_who_and_what_is_erased_already_is_left_out_with_the_others() -> None:
+    interactions = interactions_of(
+        {"customer": ["ana", "bo", "cy", "di"], "item": [7, 8, 9, 8], "time": [0] * 4}
+    )
+    interactions.customers.erase(["ana"])
+    interactions.items.erase([9])
+
+    left = interactions.without(["di"])
+
+    assert (left.customers.ids, left.items.ids) == (("bo",), (8,))
+    assert left.history_of("bo") == {8: 1.0}
+    assert left.provenance.excluded == {"erased": 2}
+    assert interactions.history_of("cy") == {}
+
+
 def test_without_anybody_nothing_is_left() -> None:
     with pytest.raises(NoInteractionsError):
         small().without(["ana", "bo"])

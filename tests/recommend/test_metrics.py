@@ -89,6 +89,14 @@ def test_relevant_items_equal_a_plain_twin(table: Columns, hour: int) -> None:
         assert all(got.values())
 
 
+def test_what_is_erased_is_relevant_to_nobody() -> None:
+    events = Events.from_table({"customer": [1, 2, 2], "item": [7, 7, 8], "time": [0] * 3})
+    events.customers.erase([1])
+    events.items.erase([8])
+
+    assert relevant_items(events) == {2: frozenset({7})}
+
+
 def test_relevant_items_of_two_tables_are_refused() -> None:
     table: Columns = {"customer": [1], "item": [7], "time": [0]}
 

@@ -157,7 +157,7 @@ class LiveInteractions:
         Parameters
         ----------
         events
-            The events.
+            The events; those of erased ids are left out, and counted in `dropped`.
         at
             The moment as of which consent is asked.
 
@@ -166,6 +166,12 @@ class LiveInteractions:
         int
             How many were kept.
         """
+        is_live = events.customers.is_live(events.customer_index)
+        is_live &= events.items.is_live(events.item_index)
+        if not is_live.all():
+            with self._lock:
+                self._count("customer or item is erased", int((~is_live).sum()))
+            events = events.where(is_live)
         customers = events.customers.decode(events.customer_index)
         items = events.items.decode(events.item_index)
         return sum(
@@ -260,6 +266,8 @@ class LiveInteractions:
         A customer not known, or erased, has an empty one.
         """
         items, weights = self.history_codes(customer)
+        is_live = self.items.is_live(items)
+        items, weights = items[is_live], weights[is_live]
         return dict(zip(self.items.decode(items), weights.tolist(), strict=True))
 
     def history_codes(self, customer: Id) -> tuple[Int32s, Float32s]:
