@@ -48,6 +48,22 @@ def test_a_history_is_the_row_of_the_matrix_ascending_by_item(table: Columns) ->
         assert np.array_equal(weights, dense[row][items])
 
 
+def test_vocabularies_that_grew_add_nothing_to_the_matrix() -> None:
+    interactions = small()
+    interactions.items.erase([8])
+    version = interactions.version
+    interactions.customers.encode(["cy"], unknown="add")
+    interactions.items.encode([10], unknown="add")
+
+    again = Interactions.from_saved(*interactions.to_saved(), builder=BUILDER)
+
+    assert interactions.history_of("cy") == {}
+    assert interactions.without(["cy"]).customers.ids == ("ana",)
+    assert (again.customers.ids, again.items.ids) == (("ana", "bo"), (7, "", 9))
+    assert again.shape == interactions.shape == (2, 3)
+    assert again.version == interactions.version == version
+
+
 def test_nobody_writes_into_the_matrix() -> None:
     items, weights = small().history(0)
 

@@ -154,7 +154,7 @@ class Interactions:
         ({7: 1.0}, {})
         """
         row = self.customers.find(customer)
-        if row < 0:
+        if not 0 <= row < self.shape[0]:  # who was added to the vocabulary later has no row
             return {}
         items, weights = self.history(row)
         is_live = self.items.is_live(items)
@@ -239,8 +239,8 @@ class Interactions:
             "weights_indptr": self.indptr,
             "weights_indices": self.indices,
             "weights_data": self.data,
-            **self.customers.to_arrays("customers", index=index),
-            **self.items.to_arrays("items", index=index),
+            **_of_rows(self.customers, self.shape[0]).to_arrays("customers", index=index),
+            **_of_rows(self.items, self.shape[1]).to_arrays("items", index=index),
         }
 
     @classmethod
@@ -286,6 +286,11 @@ class Interactions:
             builder=builder,
             provenance=Provenance(**provenance),
         )
+
+
+def _of_rows(vocabulary: Vocabulary, n: int) -> Vocabulary:
+    """Leave out what a vocabulary took in after the matrix was made."""
+    return vocabulary if len(vocabulary) == n else vocabulary.first(n)
 
 
 def freeze(
