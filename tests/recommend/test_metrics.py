@@ -66,6 +66,17 @@ def test_the_figures_equal_a_slow_twin(cases: list[tuple[list[int], set[int]]]) 
     assert result.coverage == len(set().union(*shown)) / len(ITEMS)
 
 
+def test_an_evaluation_names_nobody_in_its_repr() -> None:
+    ranked = Rankings.of(
+        ["canary"],
+        [Ranking(items=(1,), scores=np.zeros(1), personalised=True, reason="")],
+        n=1,
+        items=Vocabulary(ITEMS),
+    )
+
+    assert repr(evaluate(ranked, {"canary": {1}})) == "Evaluation(1 customers, mean ndcg 1.000)"
+
+
 def test_a_perfect_ranking_has_an_ndcg_of_one() -> None:
     result = evaluate(rankings_of([[3, 1, 0, 2, 4]], n=5), {0: {1, 3}})
 

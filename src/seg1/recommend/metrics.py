@@ -64,6 +64,9 @@ class Evaluation:
     reciprocal_rank: Float64s
     coverage: float
 
+    def __repr__(self) -> str:
+        return f"Evaluation({len(self.customers)} customers, mean ndcg {self.ndcg.mean():.3f})"
+
     def interval(
         self, metric: Metric = "ndcg", *, rng: np.random.Generator, level: float = 0.95
     ) -> Interval:

@@ -70,6 +70,9 @@ class _Kept:
     newest: _Newest | None = None
     stale: set[Id] = field(default_factory=set)
 
+    def __repr__(self) -> str:
+        return f"_Kept({len(self.stale)} stale)"
+
 
 class Columns:
     """Columns for each vocabulary and purpose that was asked about, mended where words came.
