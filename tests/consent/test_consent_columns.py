@@ -149,6 +149,18 @@ def test_columns_that_could_not_be_built_are_built_anew() -> None:
     assert ledger.check(all_of(vocabulary), ask).allowed[1]
 
 
+def test_what_columns_keep_names_nobody_in_its_repr() -> None:
+    ledger = ConsentLedger()
+    vocabulary = Vocabulary(["canary", *map(str, range(MANY))])
+    ledger.check(all_of(vocabulary), Ask("offers", "train", 5))
+
+    ledger.grant("canary", ["offers"], at=0, until=9)
+
+    shown = repr(dict(ledger._columns._of))
+    assert "1 stale" in shown
+    assert "canary" not in shown
+
+
 def test_columns_live_no_longer_than_the_vocabulary_they_are_about() -> None:
     ledger = ConsentLedger()
     ledger.check(all_of(Vocabulary(range(MANY))), Ask("offers", "train", 5))

@@ -10,10 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seg1._types import Int8s
-from seg1.consent import Ask, ConsentFilter, ConsentLedger, Customers, Reason, all_of, any_of, not_
+from seg1.consent import (
+    Ask,
+    ConsentFilter,
+    ConsentLedger,
+    Customers,
+    MinimumAge,
+    Reason,
+    Verdict,
+    all_of,
+    any_of,
+    not_,
+    vectorise,
+)
 from seg1.consent.filters import guarded_check
+from seg1.consent.signals.browser import GlobalPrivacyControl
 from seg1.consent.verdicts import as_verdicts
 from seg1.errors import EmptyCompositionError, InvalidTypeError
+from seg1.events import Vocabulary
 
 ASK = Ask(purpose="canary purpose", stage="train", at_us=5)
 WHO = Customers.of("canary", "bo", "cy")
@@ -232,3 +246,53 @@ def test_a_filter_cannot_reorder_the_customers_of_the_next() -> None:
 
     assert answer.values.tolist() == [1, 0, 0]
     assert WHO.codes.tolist() == [0, 1, 2]
+
+
+class Readers:
+    """Reads the ids, as anybody's filter may."""
+
+    name = "readers"
+
+    def check(self, customers: Customers, ask: Ask) -> Int8s:  # noqa: ARG002  # the contract's
+        return np.array([1 for _ in customers.ids()], dtype=np.int8)
+
+
+def granting(n: int) -> ConsentLedger:
+    ledger = ConsentLedger()
+    for customer in range(n):
+        ledger.grant(customer, [ASK.purpose], at=0, until=9)
+    return ledger
+
+
+MAKERS: dict[str, Callable[[int], ConsentFilter]] = {
+    "ledger": granting,
+    "snapshot": lambda n: granting(n).snapshot(),
+    "function": lambda _: vectorise(lambda *_: 1, name="function"),
+    "age": lambda _: MinimumAge(18, ages=lambda _: 30),
+    "signal": lambda _: GlobalPrivacyControl(lambda _: False, purposes=[ASK.purpose]),
+}
+
+
+def among_erased(n: int) -> Customers:
+    vocabulary = Vocabulary(range(n))
+    vocabulary.erase([1])
+    return Customers(vocabulary, np.arange(n, dtype=np.int32))
+
+
+@pytest.mark.parametrize("n", [3, 300])
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_code_whose_id_is_erased_takes_no_other_customer_with_it(name: str, n: int) -> None:
+    answer = as_verdicts(MAKERS[name](n).check(among_erased(n), ASK), n=n)
+
+    assert np.flatnonzero(~answer.allowed).tolist() == [1]
+    assert answer.one(1) == Verdict(0, Reason.NO_RECORD)
+
+
+@pytest.mark.parametrize("negated", [False, True])
+def test_anybodys_filter_is_not_asked_about_a_code_whose_id_is_erased(*, negated: bool) -> None:
+    source = not_(Readers()) if negated else Readers()
+
+    answer = guarded_check(source, among_erased(3), ASK)
+
+    assert answer.values.tolist() == ([-1, 0, -1] if negated else [1, 0, 1])
+    assert answer.one(1).reason is Reason.NO_RECORD

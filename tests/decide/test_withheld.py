@@ -152,6 +152,19 @@ def test_an_exposure_of_a_withheld_decision_is_not_kept_after_a_later_grant() ->
     assert not any(isinstance(row, Exposed) for row in rows_of(engine))
 
 
+def test_an_exposure_of_a_withheld_decision_is_not_kept_once_it_is_forgotten_either() -> None:
+    ledger = ledger_of(1, 2)
+    engine = tea_engine(ledger)
+    decision = decide(engine, 1, key="visit-1")
+    engine.withdraw(1, at=T0 + 1)
+    engine.exposed(decision.id, at=T0 + 2)
+    ledger.grant(1, PURPOSES, at=T0 + 4, until=T0 + 99 * DAY)
+    engine.observe(2, item="milk", at=T0 + 60 * DAY)
+
+    assert engine.exposed(decision.id, at=T0 + 60 * DAY) is False
+    assert not any(isinstance(row, Exposed) for row in rows_of(engine))
+
+
 def test_what_was_answered_before_a_withdrawal_is_not_learned_after_it() -> None:
     engine = tea_engine(ledger_of(1, 2))
     decision = shown(engine)

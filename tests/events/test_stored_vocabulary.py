@@ -170,6 +170,14 @@ def test_an_erased_int_is_neither_in_memory_nor_in_what_is_saved() -> None:
     assert (again.find(0), again.find(123_456_789), again.ids) == (2, -1, (5, "", 0))
 
 
+def test_an_erased_neighbour_in_the_index_hides_no_id() -> None:
+    mapped = stored([3, 0])  # in one bucket; 0 stands where 3 was
+
+    mapped.erase([3])
+
+    assert (mapped.find(0), mapped.find(3)) == (1, -1)
+
+
 def test_when_every_id_is_erased_the_kind_stays() -> None:
     vocabulary = stored(["tea"])
     vocabulary.erase(["tea"])

@@ -242,6 +242,20 @@ def test_take_gives_new_codes_in_the_order_asked() -> None:
     assert taken.encode(["c", "a"]).tolist() == [0, 1]
 
 
+def test_the_first_codes_alone_keep_their_ids_and_what_is_erased() -> None:
+    saved = Vocabulary.from_arrays(Vocabulary(["a", "b", "c"]).to_arrays("x"), "x")
+    for vocabulary in (Vocabulary(["a", "b", "c"]), saved):
+        vocabulary.erase(["b", "c"])
+        vocabulary.encode(["d"], unknown="add")
+
+        first = vocabulary.first(2)
+
+        assert (first.ids, first.kind, first.n_erased) == (("a", ""), "str", 1)
+        assert [first.find(i) for i in "abcd"] == [0, -1, -1, -1]
+        assert first.encode(["d"], unknown="add").tolist() == [2]
+        assert len(vocabulary) == 4
+
+
 def test_take_refuses_a_code_twice() -> None:
     with pytest.raises(InvalidArgumentError, match="distinct"):
         Vocabulary(["a", "b"]).take(np.array([1, 1]))

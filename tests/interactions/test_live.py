@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from seg1 import Consent, ConsentLedger, ConsentNotNeeded, Events, InteractionMatrixBuilder
 from seg1._checks import DAY_US
 from seg1._types import Id
-from seg1.consent import ConsentDoor
+from seg1.consent import ConsentDoor, Customers, Verdicts
 from seg1.errors import (
     InvalidArgumentError,
     InvalidTypeError,
@@ -298,6 +298,51 @@ def test_an_erased_customer_is_in_no_compacted_matrix() -> None:
     assert (built.customers.ids, built.items.ids) == (("bo",), (8,))
     held = [live.__dict__ if hasattr(live, "__dict__") else {}, live.customers.__dict__]
     assert "ana" not in str(held)
+
+
+def test_who_is_erased_while_a_matrix_is_compacted_is_not_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, consent = ledgered("ana", "bo")
+    live = small(consent=consent)
+    check = consent.check
+    n_asked: list[int] = []
+
+    def erased_meanwhile(customers: Customers, **question: Any) -> Verdicts:  # noqa: ANN401  # handed on
+        if not n_asked:
+            live.erase("ana")
+        n_asked.append(len(customers))
+        return check(customers, **question)
+
+    monkeypatch.setattr(consent, "check", erased_meanwhile)
+    built = live.compact(at=NOW_US)
+
+    assert (built.customers.ids, built.items.ids) == (("bo",), (8,))
+    assert n_asked == [2, 2, 1, 1]  # two stages each time
+
+
+def test_events_of_erased_ids_are_left_out_and_counted() -> None:
+    live = small()
+    events = Events.from_table(
+        {"customer": ["cy", "di", "cy"], "item": [7, 7, 10], "time": [0] * 3}
+    )
+    events.customers.erase(["di"])
+    events.items.erase([10])
+
+    assert live.extend(events, at=NOW_US) == 1
+
+    assert live.history("cy") == {7: 1.0}
+    assert live.dropped == {"customer or item is erased": 2}
+
+
+def test_an_erased_item_is_in_no_history_and_no_compacted_matrix() -> None:
+    live = small()
+    live.items.erase([7])
+
+    built = live.compact(at=NOW_US)
+
+    assert live.history("ana") == {8: 1.0}
+    assert all_weights(built) == {"ana": {8: 1.0}, "bo": {8: 1.0}}
 
 
 def test_an_event_asked_about_before_an_erasure_is_asked_about_again() -> None:

@@ -48,6 +48,22 @@ def test_a_history_is_the_row_of_the_matrix_ascending_by_item(table: Columns) ->
         assert np.array_equal(weights, dense[row][items])
 
 
+def test_vocabularies_that_grew_add_nothing_to_the_matrix() -> None:
+    interactions = small()
+    interactions.items.erase([8])
+    version = interactions.version
+    interactions.customers.encode(["cy"], unknown="add")
+    interactions.items.encode([10], unknown="add")
+
+    again = Interactions.from_saved(*interactions.to_saved(), builder=BUILDER)
+
+    assert interactions.history_of("cy") == {}
+    assert interactions.without(["cy"]).customers.ids == ("ana",)
+    assert (again.customers.ids, again.items.ids) == (("ana", "bo"), (7, "", 9))
+    assert again.shape == interactions.shape == (2, 3)
+    assert again.version == interactions.version == version
+
+
 def test_nobody_writes_into_the_matrix() -> None:
     items, weights = small().history(0)
 
@@ -131,6 +147,21 @@ def test_without_some_customers_is_what_a_table_without_them_gives(
     n_gone = interactions.shape[0] - left.shape[0]
     assert left.provenance.excluded == ({"erased": n_gone} if n_gone else {})
     assert left.weights.toarray().sum() == left.data.sum()
+
+
+def test_who_and_what_is_erased_already_is_left_out_with_the_others() -> None:
+    interactions = interactions_of(
+        {"customer": ["ana", "bo", "cy", "di"], "item": [7, 8, 9, 8], "time": [0] * 4}
+    )
+    interactions.customers.erase(["ana"])
+    interactions.items.erase([9])
+
+    left = interactions.without(["di"])
+
+    assert (left.customers.ids, left.items.ids) == (("bo",), (8,))
+    assert left.history_of("bo") == {8: 1.0}
+    assert left.provenance.excluded == {"erased": 2}
+    assert interactions.history_of("cy") == {}
 
 
 def test_without_anybody_nothing_is_left() -> None:

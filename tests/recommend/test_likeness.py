@@ -14,7 +14,7 @@ from small_shop import ANYONE, NOBODY, permitting
 
 from seg1 import ALS, Consent
 from seg1._types import Float64s
-from seg1.consent import Ask, Customers
+from seg1.consent import Ask, ConsentDoor, Customers
 from seg1.errors import InvalidArgumentError, InvalidTypeError, UnknownIdError, WrongIdTypeError
 from seg1.recommend.similar import top_by_cosine
 from seg1.testing.strategies import masks
@@ -153,6 +153,18 @@ def test_similar_customers_are_those_of_the_highest_cosine_who_permit_it() -> No
     assert source.asked == set(ids)
     everyone = MODEL.similar_customers(asker, n=999, consent=consent, at=0)
     assert set(everyone.customers) == permitted - {asker}
+
+
+@pytest.mark.parametrize("consent", [ANYONE, permitting(*SHOP.customers.ids)])
+def test_an_erased_customer_is_not_compared_and_takes_no_other_along(consent: ConsentDoor) -> None:
+    shop = replace(SHOP, customers=SHOP.customers.copy())
+    model = replace(MODEL, interactions=shop)
+    shop.customers.erase([1])
+
+    neighbours = model.similar_customers(0, n=999, consent=consent, at=0)
+
+    assert set(neighbours.customers) == set(SHOP.customers.ids) - {0, 1}
+    assert neighbours.n_refused == 0
 
 
 def test_nobody_who_does_not_permit_it_is_compared() -> None:

@@ -66,6 +66,17 @@ def test_the_figures_equal_a_slow_twin(cases: list[tuple[list[int], set[int]]]) 
     assert result.coverage == len(set().union(*shown)) / len(ITEMS)
 
 
+def test_an_evaluation_names_nobody_in_its_repr() -> None:
+    ranked = Rankings.of(
+        ["canary"],
+        [Ranking(items=(1,), scores=np.zeros(1), personalised=True, reason="")],
+        n=1,
+        items=Vocabulary(ITEMS),
+    )
+
+    assert repr(evaluate(ranked, {"canary": {1}})) == "Evaluation(1 customers, mean ndcg 1.000)"
+
+
 def test_a_perfect_ranking_has_an_ndcg_of_one() -> None:
     result = evaluate(rankings_of([[3, 1, 0, 2, 4]], n=5), {0: {1, 3}})
 
@@ -87,6 +98,14 @@ def test_relevant_items_equal_a_plain_twin(table: Columns, hour: int) -> None:
     for got, wanted in ((everything, new), (unseen, new - old)):
         assert {(c, i) for c, items in got.items() for i in items} == wanted
         assert all(got.values())
+
+
+def test_what_is_erased_is_relevant_to_nobody() -> None:
+    events = Events.from_table({"customer": [1, 2, 2], "item": [7, 7, 8], "time": [0] * 3})
+    events.customers.erase([1])
+    events.items.erase([8])
+
+    assert relevant_items(events) == {2: frozenset({7})}
 
 
 def test_relevant_items_of_two_tables_are_refused() -> None:

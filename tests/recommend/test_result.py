@@ -90,6 +90,16 @@ def test_items_of_a_fallback_are_numbered_behind_those_of_the_model_in_a_copy() 
     assert items.ids == ("tea",)
 
 
+def test_an_item_of_a_fallback_has_a_place_beside_an_erased_one() -> None:
+    items = Vocabulary(["tea", "jam"])
+    items.erase(["tea"])
+
+    many = Rankings.of([1], [ranking_of("new", "jam")], n=2, items=items)
+
+    assert many.ids(0) == ["new", "jam"]
+    assert many.items.find("tea") == -1
+
+
 def test_where_every_item_is_known_no_vocabulary_is_copied() -> None:
     items = Vocabulary(["tea"])
 

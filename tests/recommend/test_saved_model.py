@@ -101,6 +101,16 @@ def test_a_model_of_version_2_that_lacks_a_part_is_refused(tmp_path: Path) -> No
                 ALSModel.load(tmp_path / "model", verify=verify)
 
 
+def test_a_model_whose_vocabularies_grew_is_saved_as_it_was_fitted(tmp_path: Path) -> None:
+    model = ALS(factors=2, seed=1).fit(small_shop.random_interactions(1))
+    model.interactions.customers.encode([10**6], unknown="add")
+    model.items.encode(["new"], unknown="add")
+
+    model.save(tmp_path / "model")
+
+    assert repr(ALSModel.load(tmp_path / "model")) == repr(model)
+
+
 @pytest.mark.parametrize("verify", [True, False])
 def test_what_a_ranking_reads_is_mapped_and_not_worked_out_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verify: bool  # noqa: FBT001

@@ -25,6 +25,7 @@ from seg1.errors import (
 from seg1.events import Vocabulary
 from seg1.interactions import Interactions
 from seg1.recommend import Ranking, Recommender
+from seg1.recommend.serving import Past
 
 SHOP = small_shop.random_interactions(1)
 ALS_MODEL = ALS(factors=8, seed=1).fit(SHOP)
@@ -422,6 +423,24 @@ def test_a_fallback_that_cannot_rank_for_anyone_is_refused_at_once(fallback: Any
 
     with pytest.raises(InvalidTypeError, match="fallback must be a fitted Popularity"):
         model.recommend(0, exclude_seen=False, consent=ANYONE, at=0, fallback=fallback)
+
+
+@pytest.mark.parametrize("kind", [BuyAgain(), Popularity(), ALS(factors=2, seed=1)], ids=repr)
+def test_ids_that_came_after_the_fit_have_no_history_and_no_score(
+    kind: BuyAgain | Popularity | ALS,
+) -> None:
+    model = kind.fit(small_shop.random_interactions(1))
+    before = model.recommend(0, exclude_seen=False, consent=ANYONE, at=0)
+    n_items = len(model.items)
+
+    model.interactions.customers.encode([10**6], unknown="add")
+    model.items.encode(["new"], unknown="add")
+
+    late = model.recommend(10**6, exclude_seen=False, consent=ANYONE, at=0)
+    assert (late.items, late.reason) == ((), "no history")
+    after = model.recommend(0, exclude_seen=False, consent=ANYONE, at=0)
+    assert after.items == before.items
+    assert model._score_all(Past(0, model.interactions)).shape == (n_items,)
 
 
 def test_what_is_alike_for_everybody_is_not_called_personalised() -> None:

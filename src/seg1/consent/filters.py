@@ -20,6 +20,7 @@ from seg1.consent.verdicts import (
     join,
     meet,
     negate,
+    of_live,
 )
 from seg1.errors import EmptyCompositionError, InvalidTypeError, PluginError
 
@@ -84,12 +85,16 @@ class ConsentFilter(Protocol):
 def guarded_check(consent_filter: ConsentFilter, customers: Customers, ask: Ask) -> Verdicts:
     """Ask a filter; whatever goes wrong in it reads as UNKNOWN for everybody.
 
+    It is not asked about a code whose id is erased, which is nobody's and UNKNOWN.
+
     The log names the filter and the type of the error. Its text is told only where it is ours,
     about the form of the answer: another's may hold an id.
     """
     n = len(customers)
     try:
-        return as_verdicts(consent_filter.check(customers, ask), n=n)
+        return of_live(
+            customers, lambda live: as_verdicts(consent_filter.check(live, ask), n=len(live))
+        )
     except Exception as error:  # noqa: BLE001  # fail closed: a plug-in may raise anything
         log.warning(
             "consent filter %s failed (%s): %d customers read as unknown",

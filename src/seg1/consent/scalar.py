@@ -10,7 +10,7 @@ import numpy as np
 from seg1._types import Id
 from seg1.consent.codes import FAILED, as_code, verdicts_of
 from seg1.consent.filters import ConsentFilter, guarded_check, name_of
-from seg1.consent.verdicts import Ask, Customers, Verdict, Verdicts
+from seg1.consent.verdicts import Ask, Customers, Verdict, Verdicts, of_live
 from seg1.errors import InvalidArgumentError, InvalidTypeError, PluginError
 
 __all__ = [
@@ -78,6 +78,10 @@ class _Vectorised:
 
 def check_each(ask_one: Scalar, customers: Customers, ask: Ask, *, name: str) -> Verdicts:
     """Answer for each customer; one that fails takes no other with it."""
+    return of_live(customers, lambda live: _check_live(ask_one, live, ask, name=name))
+
+
+def _check_live(ask_one: Scalar, customers: Customers, ask: Ask, *, name: str) -> Verdicts:
     n_failed, first = 0, ""
     codes = np.full(len(customers), FAILED, dtype=np.uint8)
     for place, customer in enumerate(customers.ids()):

@@ -202,6 +202,19 @@ class Verdicts:
         }
 
 
+def of_live(customers: Customers, answer: Callable[[Customers], Verdicts]) -> Verdicts:
+    """Answer for those whose ids are not erased: a code without an id is nobody's, and unknown."""
+    vocabulary, codes = customers.vocabulary, customers.codes
+    is_live = vocabulary.is_live(codes) if vocabulary.n_erased else None
+    if is_live is None or is_live.all():
+        return answer(customers)
+    told = answer(Customers(vocabulary, codes[is_live]))
+    values = np.full(len(codes), UNKNOWN, dtype=np.int8)
+    reasons = np.full(len(codes), Reason.NO_RECORD, dtype=np.int8)
+    values[is_live], reasons[is_live] = told.values, told.reasons
+    return Verdicts(values, reasons, told.epoch)
+
+
 def meet(parts: Sequence[Verdicts]) -> Verdicts:
     """Take the lowest verdict for each customer; of equal ones the first part's reason is told."""
     return _pick(parts, lambda new, old: new < old)

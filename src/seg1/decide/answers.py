@@ -19,7 +19,9 @@ def keep_exposure(core: Core, decision_id: str, *, at_us: int) -> bool:
             if not may_answer(permits, decided):
                 core.withhold(decision_id)
                 return False
-            if core.state.outcomes.is_withheld(decision_id):
+            outcomes = core.state.outcomes
+            # What is forgotten may have been withheld, and is too old for an exposure to count.
+            if outcomes.is_withheld(decision_id) or outcomes.status(decision_id) == "unknown":
                 return False
             core.append(Exposed(decision_id=decision_id, at_us=at_us))
     return True

@@ -203,7 +203,8 @@ class Personalizer:
         Returns
         -------
         bool
-            Whether it was kept: the customer must permit it now, as for `outcome`.
+            Whether it was kept: the customer must permit it now, as for `outcome`, and the time for
+            corrections must not be over.
 
         Raises
         ------

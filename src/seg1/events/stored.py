@@ -71,8 +71,10 @@ class StoredInts:
     def find(self, value: int) -> int:
         """Give the code of an id, or -1."""
         for code in self.index.places_of_int(value):
-            if 0 <= code < len(self._view) and self._view[code] == value:
-                return -1 if code in self.erased else code
+            is_it = 0 <= code < len(self._view) and self._view[code] == value
+            # On past an erased one: the 0 in its place is another's id.
+            if is_it and code not in self.erased:
+                return code
         return -1
 
     def decode(self, code: int) -> Id:

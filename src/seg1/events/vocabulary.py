@@ -174,9 +174,8 @@ class Vocabulary:
             self._check_kinds(plain)
         codes = np.fromiter(map(self._find, plain), np.int32, count=len(plain))
         if unknown == "error" and (codes < 0).any():
-            n_unknown = int((codes < 0).sum())
             raise UnknownIdError(
-                f"{n_unknown} of {len(plain)} ids are unknown, the first at position "
+                f"{int((codes < 0).sum())} of {len(plain)} ids are unknown, the first at position "
                 f'{int(np.argmax(codes < 0))}; pass unknown="ignore" to get -1 for them'
             )
         return codes
@@ -192,15 +191,15 @@ class Vocabulary:
             For a code whose id is erased; `is_live` tells which are not.
         """
         numbers = codes.tolist() if isinstance(codes, np.ndarray) else list(codes)
-        if numbers and not (min(numbers) >= 0 and max(numbers) < len(self)):
+        if numbers and not 0 <= min(numbers) <= max(numbers) < len(self):
             raise InvalidArgumentError(f"codes must lie in [0, {len(self)})")
         ids = self._decode(numbers)
-        if self._erased and _ERASED in ids:
-            raise UnknownIdError(
-                f"{ids.count(_ERASED)} of {len(ids)} codes are of erased ids, the first at "
-                f"position {ids.index(_ERASED)}; is_live(codes) tells them apart"
-            )
-        return ids
+        if not self._erased or _ERASED not in ids:
+            return ids
+        raise UnknownIdError(
+            f"{ids.count(_ERASED)} of {len(ids)} codes are of erased ids, the first at position "
+            f"{ids.index(_ERASED)}; is_live(codes) tells them apart"
+        )
 
     def is_live(self, codes: NDArray[np.integer]) -> Bools:
         """Tell which codes have an id still: mask of shape (n,).
@@ -276,15 +275,29 @@ class Vocabulary:
         UnknownIdError
             For a code whose id is erased.
         """
-        if self._stored is None and not self._erased and len(codes) == len(self):
-            is_all = np.array_equal(codes, np.arange(len(codes)))
-            if is_all:  # a dict is copied in a tenth of the time that filling one takes
-                return self.copy()
+        is_whole = self._stored is None and not self._erased and len(codes) == len(self)
+        if is_whole and np.array_equal(codes, np.arange(len(codes))):
+            return self.copy()  # a dict, in a tenth of the time that filling one takes
         taken = Vocabulary()
         taken._extend(self.decode(codes))  # ids that were checked when they came
         if len(taken._codes) != len(taken):
             raise InvalidArgumentError("codes must be distinct: a vocabulary holds an id once")
         return taken
+
+    def first(self, n: int) -> "Vocabulary":
+        """Build a new vocabulary of the first n codes as they are, the erased ones among them.
+
+        Examples
+        --------
+        >>> Vocabulary(["milk", "tea"]).first(1).ids
+        ('milk',)
+        """
+        first = Vocabulary()
+        with self._lock:
+            ids, erased = self.ids[:n], frozenset(code for code in self._erased if code < n)
+        first._ids, first._kind, first._erased = list(ids), self._kind, erased
+        first._codes = {value: code for code, value in enumerate(ids) if code not in erased}
+        return first
 
     def to_arrays(self, prefix: str, *, index: bool = True) -> dict[str, NDArray[Any]]:
         """Lay the ids out as arrays that need no pickle.
@@ -365,10 +378,9 @@ class Vocabulary:
         return [stored.decode(code) if code < n_stored else ids[code - n_stored] for code in codes]
 
     def _check_kinds(self, plain: list[Id]) -> None:
-        asked = {type(value) for value in plain}
+        asked, kind = {type(value) for value in plain}, self.kind
         if len(asked) > 1:
             raise WrongIdTypeError("ids are both str and int; a vocabulary holds one kind")
-        kind = self.kind
         if kind is not None and asked and {kind} != {type_.__name__ for type_ in asked}:
             raise WrongIdTypeError(
                 f"this vocabulary holds {kind} ids and was asked for the other kind; "

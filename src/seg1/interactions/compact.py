@@ -63,10 +63,11 @@ def compacted(
     allowed = present[verdict.reasons == 0]
     stays = np.zeros(len(held.customers), dtype=np.bool_)
     stays[allowed] = True
-    is_kept = stays[customer_index]
+    is_kept = stays[customer_index] & held.items.is_live(item_index)
     if not is_kept.any():
         raise NoInteractionsError("no interaction is left of those who permit it")
     item_index = item_index[is_kept]
+    allowed = _present(customer_index[is_kept], len(held.customers))
     item_order = _present(item_index, len(held.items))
     csr = combined(
         customer_index[is_kept], item_index, weight[is_kept],

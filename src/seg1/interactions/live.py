@@ -16,7 +16,7 @@ from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events import Events, Vocabulary
 from seg1.events.ids import as_id
 from seg1.interactions.compact import Held, compacted
-from seg1.interactions.matrix import Interactions
+from seg1.interactions.matrix import Interactions, Provenance
 from seg1.interactions.permission import TRAINING
 from seg1.interactions.since import Sum, added, merged
 
@@ -151,7 +151,7 @@ class LiveInteractions:
         Parameters
         ----------
         events
-            The events.
+            The events; those of erased ids are left out, and counted in `dropped`.
         at
             The moment as of which consent is asked.
 
@@ -160,6 +160,12 @@ class LiveInteractions:
         int
             How many were kept.
         """
+        is_live = events.customers.is_live(events.customer_index)
+        is_live &= events.items.is_live(events.item_index)
+        if not is_live.all():
+            with self._lock:
+                self._count("customer or item is erased", int((~is_live).sum()))
+            events = events.where(is_live)
         customers = events.customers.decode(events.customer_index)
         items = events.items.decode(events.item_index)
         return sum(
@@ -246,6 +252,8 @@ class LiveInteractions:
         A customer not known, or erased, has an empty one.
         """
         items, weights = self.history_codes(customer)
+        is_live = self.items.is_live(items)
+        items, weights = items[is_live], weights[is_live]
         return dict(zip(self.items.decode(items), weights.tolist(), strict=True))
 
     def history_codes(self, customer: Id) -> tuple[Int32s, Float32s]:
@@ -313,6 +321,18 @@ class LiveInteractions:
         """
         at_us = to_us(at)
         self._check_compact(at_us)
+        while True:
+            n_erased, held, provenance = self._held()
+            built = compacted(
+                held, provenance, builder=self._builder, consent=self._consent, at_us=at_us
+            )
+            with self._lock:
+                # Who was erased while consent was asked is in what was built.
+                if n_erased == self._n_erased:
+                    return built
+
+    def _held(self) -> tuple[int, Held, Provenance]:
+        """Copy what is held, with how many erasures there were before."""
         with self._lock:
             held = Held(
                 self._indptr, self._indices, self._uncompressed(self._data), self._rows_since(),
@@ -324,9 +344,7 @@ class LiveInteractions:
                 n_events=self._provenance.n_events + self._n_appended,
                 dropped=_summed(self._provenance.dropped, self._dropped),
             )
-        return compacted(
-            held, provenance, builder=self._builder, consent=self._consent, at_us=at_us
-        )
+            return self._n_erased, held, provenance
 
     def _check_compact(self, at_us: int) -> None:
         if self._builder.min_customers_per_item > 1 or self._builder.min_items_per_customer > 1:

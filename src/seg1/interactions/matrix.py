@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg1._checks import read_only
-from seg1._types import Float32s, Id, Int32s, Int64s
+from seg1._types import Bools, Float32s, Id, Int32s, Int64s
 from seg1.errors import DamagedError, NoInteractionsError
 from seg1.events import Vocabulary
 
@@ -162,15 +162,18 @@ class Interactions:
         ({7: 1.0}, {})
         """
         row = self.customers.find(customer)
-        if row < 0:
+        if not 0 <= row < self.shape[0]:  # who was added to the vocabulary later has no row
             return {}
         items, weights = self.history(row)
+        is_live = self.items.is_live(items)
+        items, weights = items[is_live], weights[is_live]
         return dict(zip(self.items.decode(items), weights.tolist(), strict=True))
 
     def without(self, customers: Iterable[Id]) -> "Interactions":
         """Give the interactions of all but some customers, who leave no trace in them.
 
-        Codes are given anew, in the order of the old ones; items that only they had are gone.
+        Codes are given anew, in the order of the old ones; items that only they had are gone. What
+        the vocabularies have erased since is left out as well.
 
         Parameters
         ----------
@@ -194,19 +197,24 @@ class Interactions:
         >>> built.without(["ana"]).items.ids
         (8,)
         """
-        stays = np.ones(self.shape[0], dtype=np.bool_)
+        stays = self.customers.is_live(np.arange(self.shape[0]))
         gone = self.customers.encode(customers, unknown="ignore")
-        stays[gone[gone >= 0]] = False
-        if not stays.any():
+        stays[gone[(gone >= 0) & (gone < len(stays))]] = False
+        is_kept = np.repeat(stays, np.diff(self.indptr)) & self.items.is_live(self.indices)
+        if not is_kept.any():
             raise NoInteractionsError("no interaction is left without these customers")
-        n_of_row = np.diff(self.indptr)
-        is_kept = np.repeat(stays, n_of_row)
+        return self._only(is_kept, n_gone=int((~stays).sum()))
+
+    def _only(self, is_kept: Bools, *, n_gone: int) -> "Interactions":
+        """Keep some of the weights, and the customers and items that have one."""
+        n_before = np.concatenate(([0], np.cumsum(is_kept)))
+        n_of_row = np.diff(n_before[self.indptr])
+        stays = n_of_row > 0
         present = np.unique(self.indices[is_kept])
         place = np.zeros(self.shape[1], dtype=np.int32)
         place[present] = np.arange(len(present), dtype=np.int32)
         indptr = np.zeros(int(stays.sum()) + 1, dtype=self.indptr.dtype)
         np.cumsum(n_of_row[stays], out=indptr[1:])
-        n_gone = int((~stays).sum())
         excluded = {**self.provenance.excluded}
         if n_gone:
             excluded["erased"] = excluded.get("erased", 0) + n_gone
@@ -239,8 +247,8 @@ class Interactions:
             "weights_indptr": self.indptr,
             "weights_indices": self.indices,
             "weights_data": self.data,
-            **self.customers.to_arrays("customers", index=index),
-            **self.items.to_arrays("items", index=index),
+            **_of_rows(self.customers, self.shape[0]).to_arrays("customers", index=index),
+            **_of_rows(self.items, self.shape[1]).to_arrays("items", index=index),
         }
 
     @classmethod
@@ -286,6 +294,11 @@ class Interactions:
             builder=builder,
             provenance=Provenance(**provenance),
         )
+
+
+def _of_rows(vocabulary: Vocabulary, n: int) -> Vocabulary:
+    """Leave out what a vocabulary took in after the matrix was made."""
+    return vocabulary if len(vocabulary) == n else vocabulary.first(n)
 
 
 def freeze(

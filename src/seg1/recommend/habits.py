@@ -144,6 +144,6 @@ class BuyAgainModel(Served):
 
     def _score_all(self, past: Past) -> Float64s:
         own, weights = past.events()
-        scores = np.zeros(len(self.items))
+        scores = np.zeros(self._n_items)
         scores[own] = weights
         return scores

@@ -64,6 +64,9 @@ class Evaluation:
     reciprocal_rank: Float64s
     coverage: float
 
+    def __repr__(self) -> str:
+        return f"Evaluation({len(self.customers)} customers, mean ndcg {self.ndcg.mean():.3f})"
+
     def interval(
         self, metric: Metric = "ndcg", *, rng: np.random.Generator, level: float = 0.95
     ) -> Interval:
@@ -83,7 +86,7 @@ def relevant_items(events: Events, *, new_to: Events | None = None) -> dict[Id, 
     Parameters
     ----------
     events
-        Events after the split.
+        Events after the split; those of erased ids are left out.
     new_to
         Events before it; pairs of customer and item in them are left out. They must share the
         vocabularies of `events`, as the parts of a split do.
@@ -108,8 +111,10 @@ def relevant_items(events: Events, *, new_to: Events | None = None) -> dict[Id, 
             )
         pairs = np.setdiff1d(pairs, _pair_keys(new_to), assume_unique=False)
     n_items = max(len(events.items), 1)
-    customers = events.customers.decode(pairs // n_items)
-    items = events.items.decode(pairs % n_items)
+    customer_index, item_index = np.divmod(pairs, n_items)
+    is_live = events.customers.is_live(customer_index) & events.items.is_live(item_index)
+    customers = events.customers.decode(customer_index[is_live])
+    items = events.items.decode(item_index[is_live])
     grouped: dict[Id, set[Id]] = {}
     for customer, item in zip(customers, items, strict=True):
         grouped.setdefault(customer, set()).add(item)

@@ -308,9 +308,11 @@ class ALSModel(Served):
         if past is None:
             return Neighbours.without(reason=refusal or "no history")
         known = self.interactions.customers
-        everybody = Customers(known, np.arange(len(self.customer_factors), dtype=np.int32))
-        allowed = consent.check(everybody, stage="candidates", at_us=at_us).allowed.copy()
-        n_refused = int(len(allowed) - np.count_nonzero(allowed))
+        is_live = known.is_live(np.arange(len(self.customer_factors)))
+        everybody = Customers(known, np.flatnonzero(is_live).astype(np.int32))
+        allowed = np.zeros(len(is_live), dtype=np.bool_)
+        allowed[is_live] = consent.check(everybody, stage="candidates", at_us=at_us).allowed
+        n_refused = len(everybody) - int(np.count_nonzero(allowed))
         allowed[past.customer_index] = False
         best, cosines = top_by_cosine(
             self.customer_factors, self._factor(past), n=n, allowed=allowed

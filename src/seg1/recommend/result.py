@@ -278,7 +278,7 @@ class Rankings:
             if (codes < 0).any():
                 # A fallback may know items that the model does not: they are numbered behind its
                 # own, in a copy, for a model is never edited.
-                items = items if is_copy else Vocabulary(items.ids)
+                items = items if is_copy else items.copy()
                 is_copy = True
                 codes = items.encode(ranking.items, unknown="add")
             item_index[row, : len(ranking)] = codes

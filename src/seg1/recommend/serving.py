@@ -318,7 +318,9 @@ class Served:
             given = checked_history(history, items=self.items, n_items=self._n_items)
             return Past(-1, self.interactions, given) if len(given[0]) else None
         customer_index = self.interactions.customers.find(customer)
-        return None if customer_index < 0 else Past(customer_index, self.interactions)
+        # Who was added to the vocabulary after the fit has no row.
+        is_known = 0 <= customer_index < self.interactions.shape[0]
+        return Past(customer_index, self.interactions) if is_known else None
 
 
 def checked_request(  # noqa: PLR0917  # one call, with the names of the public arguments

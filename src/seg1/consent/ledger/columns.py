@@ -70,6 +70,9 @@ class _Kept:
     newest: _Newest | None = None
     stale: set[Id] = field(default_factory=set)
 
+    def __repr__(self) -> str:
+        return f"_Kept({len(self.stale)} stale)"
+
 
 class Columns:
     """Columns for each vocabulary and purpose that was asked about, mended where words came.
@@ -103,9 +106,11 @@ class Columns:
         n = len(customers)
         if n < _FEW or n * _SHARE < len(customers.vocabulary):
             asked = [(ask.purpose, ask.stage == "decide")]
-            ids = customers.ids()
-            answer = (self._standing.codes(i, asked, ask.at_us)[0] for i in ids)
-            return np.fromiter(answer, np.uint8, count=n)
+            few: Codes = np.full(n, NO_RECORD, dtype=np.uint8)
+            is_live = customers.vocabulary.is_live(customers.codes)
+            ids = customers.vocabulary.decode(customers.codes[is_live])
+            few[is_live] = [self._standing.codes(i, asked, ask.at_us)[0] for i in ids]
+            return few
         newest = self._newest(customers.vocabulary, ask.purpose)
         codes: Codes = self._as_of(newest, customers.vocabulary, ask)[customers.codes]
         return codes

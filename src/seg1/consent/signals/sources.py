@@ -7,7 +7,16 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from seg1._types import Id
-from seg1.consent.verdicts import ALLOW, DENY, UNKNOWN, Customers, Reason, Verdict, Verdicts
+from seg1.consent.verdicts import (
+    ALLOW,
+    DENY,
+    UNKNOWN,
+    Customers,
+    Reason,
+    Verdict,
+    Verdicts,
+    of_live,
+)
 from seg1.errors import (
     InvalidArgumentError,
     InvalidTypeError,
@@ -77,6 +86,12 @@ def answer_each(
     A text that many customers share is judged once. Nothing is kept after the call. Only errors
     that are not about the form of a signal are logged: how many, and the type of the first.
     """
+    return of_live(customers, lambda live: _answer_live(live, source, judge))
+
+
+def _answer_live(
+    customers: Customers, source: Callable[[Id], object], judge: Callable[[object], Verdict]
+) -> Verdicts:
     asking = _Asking(source, judge)
     answers = [asking.answer(customer) for customer in customers.ids()]
     if asking.failures:
