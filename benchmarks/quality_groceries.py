@@ -23,7 +23,7 @@ COUNTS: Final = seg1.InteractionMatrixBuilder(transform="count", compress="log1p
 ALS: Final = seg1.ALS(iterations=12, seed=7)
 HALF_LIVES: Final = ((91.0, 14.0), (182.0, 14.0), (182.0, 28.0), (364.0, 28.0))  # two habits
 SPACE: Final = {
-    "factors": (64, 128, 192),
+    "factors": (64, 128),
     "confidence": ("raw", "linear"),
     "alpha": (0.5, 1.0, 2.0),
     "regularization": (0.0015, 0.002, 0.003),
@@ -57,7 +57,7 @@ def figures(*, show_progress: bool) -> dict[str, Any]:
     new = Validation(relevant=earlier.relevant(new=True), exclude_seen=True, n=N)
     tuned = tune(
         earlier.before, validation=new, consent=PUBLIC, at=earlier.at_us, space=SPACE, als=ALS,
-        builder=COUNTS, n_candidates=36, show_progress=show_progress,
+        builder=COUNTS, n_candidates=72, show_progress=show_progress,
     )  # fmt: skip
     factors = tuned.als.fit(tuned.builder.build(split.before, consent=PUBLIC, at=split.at_us))
     early_factors = tuned.als.fit(
