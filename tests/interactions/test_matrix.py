@@ -117,6 +117,29 @@ def test_parts_that_do_not_fit_together_are_refused(name: str, array: NDArray[An
         Interactions.from_saved(arrays, meta, builder=BUILDER)
 
 
+@pytest.mark.parametrize("verify", [True, False])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"purposes": "abc"}, {"purposes": [1]}, {"purposes": None}, {"consent_epoch": 1.5},
+        {"at_us": "soon"}, {"at_us": True}, {"at_us": 2**62}, {"consent_at_us": "soon"},
+        {"n_events": -1}, {"n_events": 1.0}, {"n_customers": None}, {"dropped": 7},
+        {"dropped": {"late": -1}}, {"excluded": {"withdrawn": "1"}}, {"policy": None},
+        {"canary": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_provenance_that_is_none_is_refused(
+    change: dict[str, Any],
+    verify: bool,  # noqa: FBT001
+) -> None:
+    arrays, meta = small().to_saved()
+    meta["provenance"] |= change
+
+    with pytest.raises(DamagedError, match="the provenance of the matrix is not in its form"):
+        Interactions.from_saved(arrays, meta, builder=BUILDER, verify=verify)
+
+
 def test_a_history_by_id_has_items_and_weights_and_is_empty_for_the_unknown() -> None:
     interactions = small()
 

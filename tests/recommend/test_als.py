@@ -242,8 +242,8 @@ def test_a_raw_confidence_is_the_scaled_weight() -> None:
     ("option", "value"),
     [
         ("factors", 0), ("factors", True), ("alpha", 0), ("alpha", float("inf")),
-        ("regularization", -1.0), ("nu", -0.1), ("confidence", "log"), ("iterations", 0),
-        ("seed", -1),
+        ("regularization", -1.0), ("nu", -0.1), ("nu", 10.1), ("confidence", "log"),
+        ("iterations", 0), ("seed", -1),
     ],
 )  # fmt: skip
 def test_a_value_that_cannot_be_used_is_refused_by_name(

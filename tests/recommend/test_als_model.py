@@ -23,6 +23,7 @@ from seg1 import (
     InteractionMatrixBuilder,
 )
 from seg1.errors import DamagedError, InvalidArgumentError, UnknownIdError, WrongIdTypeError
+from seg1.recommend.saved import to_saved
 from seg1.testing.strategies import histories
 
 MODEL = ALS(factors=8, seed=1).fit(small_shop.random_interactions(1))
@@ -264,6 +265,8 @@ def test_factors_that_do_not_fit_are_refused(change: str) -> None:
     [
         lambda meta: meta.pop("config"),
         lambda meta: meta["config"].update(factors=0),
+        lambda meta: meta["config"].update(nu=1e300),
+        lambda meta: meta["provenance"].update(at_us="soon"),
         lambda meta: meta["config"].update(unheard_of=1),
         lambda meta: meta["builder"].update(kind_weights=5),
         lambda meta: meta.update(builder=[1, 2]),
@@ -277,13 +280,12 @@ def test_a_manifest_that_makes_up_no_model_is_refused(
 ) -> None:
     from seg1 import persist  # noqa: PLC0415
 
-    arrays, meta = MODEL.interactions.to_saved()
-    arrays |= {"customer_factors": MODEL.customer_factors, "item_factors": MODEL.item_factors}
-    meta = json.loads(json.dumps(meta)) | {"config": {"factors": 8}}
+    arrays, meta = to_saved(MODEL)  # whole but for the change, so that nothing else refuses it
+    meta = json.loads(json.dumps(meta))
     change(meta)
     persist.save(tmp_path / "model", kind="als", arrays=arrays, meta=meta)
 
-    with pytest.raises(DamagedError, match="do not make up a model"):
+    with pytest.raises(DamagedError, match=r"do not make up a model|is not in its form"):
         ALSModel.load(tmp_path / "model")
 
 

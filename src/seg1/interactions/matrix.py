@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seg1._checks import read_only
+from seg1._checks import MAX_US, MIN_US, read_only
 from seg1._types import Bools, Float32s, Id, Int32s, Int64s
 from seg1.errors import DamagedError, NoInteractionsError
 from seg1.events import Vocabulary
@@ -283,8 +283,6 @@ class Interactions:
         csr.check_form(n_rows=len(customers))
         if verify:
             csr.check(n_columns=len(items))
-        provenance = dict(meta["provenance"])
-        provenance["purposes"] = tuple(provenance["purposes"])
         return cls(
             indptr=read_only(csr.indptr),
             indices=read_only(csr.indices),
@@ -292,8 +290,35 @@ class Interactions:
             customers=customers,
             items=items,
             builder=builder,
-            provenance=Provenance(**provenance),
+            provenance=_read_provenance(meta["provenance"]),
         )
+
+
+def _read_provenance(saved: Mapping[str, Any]) -> Provenance:
+    """Take what a manifest says of where a matrix came from, looking at every word and number."""
+    try:
+        read = Provenance(**saved)
+        is_whole = (
+            isinstance(read.purposes, list | tuple)
+            and all(isinstance(word, str) for word in (*read.purposes, read.policy))
+            and type(read.consent_epoch) is int
+            and _is_time(read.at_us)
+            and (read.consent_at_us is None or _is_time(read.consent_at_us))
+            and all(
+                type(n) is int and n >= 0
+                for counts in (read.dropped, read.excluded)
+                for n in (read.n_events, read.n_customers, *counts.values())
+            )
+        )
+    except (TypeError, AttributeError):
+        is_whole = False
+    if not is_whole:
+        raise DamagedError("the provenance of the matrix is not in its form")
+    return replace(read, purposes=tuple(read.purposes))
+
+
+def _is_time(value: object) -> bool:
+    return type(value) is int and MIN_US <= value <= MAX_US
 
 
 def _of_rows(vocabulary: Vocabulary, n: int) -> Vocabulary:

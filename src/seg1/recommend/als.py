@@ -27,6 +27,7 @@ from seg1.recommend.validation import Foresight, Validation
 __all__ = ["ALS", "Sweep"]
 
 _CG_STEPS = 3  # implicit's own
+_LARGEST_NU = 10.0  # beyond it a penalty is soon beyond any number
 _PATIENCE = 3  # sweeps without a better figure, after which a fit with a validation ends
 
 
@@ -68,7 +69,7 @@ class ALS:
     regularization
         lambda, > 0.
     nu
-        Exponent of the frequency in the penalty, >= 0; 0 is one penalty for all.
+        Exponent of the frequency in the penalty, in [0, 10]; 0 is one penalty for all.
     confidence
         "linear": c = 1 + alpha w, so that an interaction never counts less than none. "raw":
         c = alpha w, implicit's own way, which won on grocery data.
@@ -102,6 +103,8 @@ class ALS:
             "iterations": check_int(self.iterations, name="iterations", low=1),
             "seed": check_int(self.seed, name="seed", low=0),
         }
+        if plain["nu"] > _LARGEST_NU:
+            raise InvalidArgumentError(f"nu must be at most {_LARGEST_NU:g}, got {self.nu!r}")
         check_choice(self.confidence, name="confidence", choices=("linear", "raw"))
         for name, value in plain.items():  # numpy's own numbers could not be saved as JSON
             object.__setattr__(self, name, value)
