@@ -166,3 +166,14 @@ def test_an_item_that_is_left_out_is_no_hit_where_few_are_left() -> None:
     ALS(factors=2, iterations=1).fit(shop, validation=validation, callback=told.append)
 
     assert told[0].ndcg == 0.0
+
+
+def test_a_warm_start_passes_over_ids_that_came_after_the_fit() -> None:
+    start = ALS(factors=2, iterations=1).fit(small_shop.interactions_of([(1, "a"), (2, "b")]))
+    start.interactions.customers.encode([3], unknown="add")
+    grown = small_shop.interactions_of([(1, "a"), (3, "b")])
+    grown.items.encode(["c"], unknown="add")
+
+    model = ALS(factors=2, iterations=1).fit(grown, start=start)
+
+    assert np.isfinite(model.customer_factors).all()

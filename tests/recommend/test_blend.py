@@ -220,7 +220,7 @@ def test_a_denied_customer_gets_nothing_personal_from_a_blend() -> None:
 def test_a_given_history_is_given_to_each_member_in_its_own_codes() -> None:
     weights = (1.0, 0.2, 0.5)
     model = Blend(weights=weights).fit(MEMBERS)
-    history: dict[Id, float] = {"item-9": 2.0, "item-2": 1.0, "item-30": 3.0, "unheard of": 1.0}
+    history = {"item-9": 2.0, "item-2": 1.0, "item-30": 3.0, "unheard of": 1.0}
 
     ranking = model.recommend(
         10**6, n=100, exclude_seen=False, consent=ANYONE, at=0, history=history

@@ -200,3 +200,15 @@ def test_many_are_ranked_within_a_compiled_set() -> None:
         one = ALS_MODEL.recommend(customer, n=2, **options)
         assert tuple(many.ids(position)) == one.items
         assert set(one.items) <= set(inside)
+
+
+@pytest.mark.parametrize("config", [ALS(factors=4), Popularity(), BuyAgain()])
+@pytest.mark.parametrize("allow", [None, ["item-1", "item-2", "item-3"]])
+def test_an_erased_item_is_no_candidate(config: Any, allow: list[str] | None) -> None:  # noqa: ANN401
+    model = config.fit(small_shop.random_interactions(3))
+    model.items.erase(["item-1"])
+
+    ranking = model.recommend(0, n=99, exclude_seen=False, consent=ANYONE, at=0, allow=allow)
+
+    assert "item-1" not in ranking.items
+    assert ranking.withheld["erased"] == 1

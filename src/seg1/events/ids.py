@@ -1,5 +1,6 @@
 """What an id is: a str of 1 to 256 bytes of UTF-8, or an int that int64 holds."""
 
+from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -7,7 +8,15 @@ import numpy as np
 from seg1._types import Id, Int32s
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 
-__all__ = ["MAX_ID_BYTES", "IdKind", "as_id", "first_appearance", "id_problem", "plain_id"]
+__all__ = [
+    "MAX_ID_BYTES",
+    "IdKind",
+    "as_id",
+    "first_appearance",
+    "id_problem",
+    "plain_id",
+    "plain_ids",
+]
 
 IdKind: TypeAlias = Literal["str", "int"]
 
@@ -98,3 +107,10 @@ def first_appearance(codes: Int32s, n_codes: int) -> Int32s:
     present = np.flatnonzero(first_row >= 0)
     order: Int32s = present[np.argsort(first_row[present])].astype(np.int32)
     return order
+
+
+def plain_ids(ids: Iterable[object]) -> list[Id]:
+    """Accept several ids as plain strs or ints."""
+    if isinstance(ids, str):  # its letters would become ids
+        raise InvalidTypeError("ids must be several, got one str; write [id]")
+    return [as_id(value) for value in ids]

@@ -17,14 +17,8 @@ from seg1.errors import (
     UnknownIdError,
     WrongIdTypeError,
 )
-from seg1.events.ids import (
-    MAX_ID_BYTES,
-    IdKind,
-    as_id,
-    first_appearance,
-    id_problem,
-    plain_id,
-)
+from seg1.events.ids import MAX_ID_BYTES, IdKind, as_id, first_appearance, id_problem, plain_id
+from seg1.events.ids import plain_ids as _plain_ids
 from seg1.events.stored import Stored, lay_out, read_stored, read_unindexed
 
 __all__ = [
@@ -401,9 +395,3 @@ class Vocabulary:
             self._kind = "str" if isinstance(new[0], str) else "int"
         self._ids.extend(new)  # before the codes: a reader never meets a code without its id
         self._codes.update(zip(new, range(start, start + len(new)), strict=True))
-
-
-def _plain_ids(ids: Iterable[Id]) -> list[Id]:
-    if isinstance(ids, str):  # its letters would become ids
-        raise InvalidTypeError("ids must be several, got one str; write [id]")
-    return [as_id(value) for value in ids]

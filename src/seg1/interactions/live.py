@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from seg1._checks import check_number, to_us
-from seg1._types import At, Float32s, Float64s, Id, Int32s
+from seg1._types import At, Float32s, Float64s, History, Id, Int32s
 from seg1.consent import ConsentDoor
 from seg1.consent.policy import check_consent
 from seg1.errors import InvalidArgumentError, InvalidTypeError
@@ -103,7 +103,7 @@ class LiveInteractions:
     def append(
         self,
         customer: Id,
-        items: Iterable[Id] | Mapping[Id, float],
+        items: Iterable[Id] | History,
         *,
         at: At,
         time: At | None = None,
@@ -177,7 +177,7 @@ class LiveInteractions:
         )  # fmt: skip
 
     def _checked(
-        self, customer: Id, items: Iterable[Id] | Mapping[Id, float], *, kind: str
+        self, customer: Id, items: Iterable[Id] | History, *, kind: str
     ) -> tuple[Id, list[tuple[Id, float]]]:
         if isinstance(items, str) or not isinstance(items, Iterable):
             raise InvalidTypeError("items must be several ids, or map ids to values; write [id]")

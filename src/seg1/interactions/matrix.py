@@ -303,7 +303,7 @@ def _read_provenance(saved: Mapping[str, Any]) -> Provenance:
             and all(isinstance(word, str) for word in (*read.purposes, read.policy))
             and type(read.consent_epoch) is int
             and _is_time(read.at_us)
-            and (read.consent_at_us is None or _is_time(read.consent_at_us))
+            and all(us is None or _is_time(us) for us in (read.consent_at_us, read.until_us))
             and all(
                 type(n) is int and n >= 0
                 for counts in (read.dropped, read.excluded)

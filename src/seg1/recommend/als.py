@@ -228,8 +228,9 @@ class ALS:
 
 def _take_over(known: Float32s, known_ids: Vocabulary, into: Float32s, ids: Vocabulary) -> None:
     """Copy the rows of ids that both sides know."""
-    codes = codes_in(known_ids, ids)
-    into[codes >= 0] = known[codes[codes >= 0]]
+    codes = codes_in(known_ids, ids)[: len(into)]  # a vocabulary may have grown since
+    is_known = (codes >= 0) & (codes < len(known))
+    into[is_known] = known[codes[is_known]]
 
 
 class _Bucket(NamedTuple):

@@ -1,11 +1,11 @@
 """`FallbackChain`: the first recommender that knows a customer answers."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from seg1._types import At, Id
+from seg1._types import At, History, Id
 from seg1.consent import ConsentDoor
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events import Vocabulary
@@ -93,7 +93,7 @@ class FallbackChain:
         fallback: AnyoneRanker | None = None,
         allow: Iterable[Id] | None = None,
         deny: Iterable[Id] = (),
-        history: Mapping[Id, float] | None = None,
+        history: History | None = None,
     ) -> Ranking:
         """Rank items for one customer; the parameters are those of `ALSModel.recommend`."""
         fallback = self.anyone if fallback is None else fallback

@@ -1,13 +1,13 @@
 """What those get about whom nothing may be read: a ranking that is the same for all of them."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from seg1._types import Id
+from seg1._types import History, Id
 from seg1.consent import ConsentDoor
 from seg1.errors import PluginError, WrongIdTypeError
 from seg1.events import Vocabulary
@@ -26,7 +26,7 @@ class Request(NamedTuple):
     at_us: int
     allow: Collection[Id] | None = None
     deny: Collection[Id] = ()
-    history: Mapping[Id, float] | None = None
+    history: History | None = None
 
 
 @runtime_checkable

@@ -1,13 +1,13 @@
 """Histories that a caller gives, one or many: checked, and turned into codes and weights."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seg1._types import Float32s, Id, Int32s, Int64s
+from seg1._types import Float32s, History, Int32s, Int64s
 from seg1.errors import InvalidArgumentError, UnknownIdError
 from seg1.events import Vocabulary
 
@@ -22,7 +22,7 @@ _NO_WEIGHT = (
 
 
 def checked_history(
-    history: Mapping[Id, float], *, items: Vocabulary, n_items: int
+    history: History, *, items: Vocabulary, n_items: int
 ) -> tuple[Int32s, Float32s]:
     """Turn a history into codes and weights, ascending by item.
 
@@ -69,7 +69,7 @@ class Histories(NamedTuple):
 
 
 def checked_histories(
-    histories: Sequence[Mapping[Id, float]], *, items: Vocabulary, n_items: int
+    histories: Sequence[History], *, items: Vocabulary, n_items: int
 ) -> Histories:
     """Turn several histories into codes and weights, as `checked_history` does.
 
@@ -95,9 +95,7 @@ def checked_histories(
     return Histories(codes[order], weights[order], starts)
 
 
-def _weights_and_codes(
-    histories: Sequence[Mapping[Id, float]], items: Vocabulary
-) -> tuple[Float32s, Int32s]:
+def _weights_and_codes(histories: Sequence[History], items: Vocabulary) -> tuple[Float32s, Int32s]:
     """Read a few histories at a time, so that what is read twice is still in the cache."""
     weights, codes = [], []
     for start in range(0, len(histories), _AT_A_TIME):

@@ -177,6 +177,10 @@ def candidates_of(
     if denied is not None:
         withheld["denied"] = int(np.count_nonzero(denied))
         mask = denied if mask is None else mask | denied
+    if items.n_erased:
+        erased = ~items.is_live(np.arange(n_items))
+        withheld["erased"] = int(np.count_nonzero(erased))
+        mask = erased if mask is None else mask | erased
     return Candidates(n_items, within, mask, withheld)
 
 

@@ -1,7 +1,7 @@
 """`ALSModel`: what a fit has learned, and how it answers. Serves without implicit."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ import numpy as np
 
 from seg1 import persist
 from seg1._checks import check_int, read_only, to_us
-from seg1._types import At, Float32s, Float64s, Id, Int32s
+from seg1._types import At, Float32s, Float64s, History, Id, Int32s
 from seg1.consent import ConsentDoor, Customers
 from seg1.consent.policy import check_consent
 from seg1.errors import DamagedError, UnknownIdError
@@ -102,7 +102,7 @@ class ALSModel(Served):
             "configuration": asdict(self.config),
         }
 
-    def fold_in(self, history: Mapping[Id, float]) -> Float64s:
+    def fold_in(self, history: History) -> Float64s:
         """Work out the factors of a customer from a history, without a fit.
 
         The history of a fitted customer gives that customer's fitted factors.
@@ -129,7 +129,7 @@ class ALSModel(Served):
             raise UnknownIdError(f"none of the {len(history)} items of the history is in the model")
         return self._fold_in(*given)
 
-    def fold_in_many(self, histories: Sequence[Mapping[Id, float]]) -> Float64s:
+    def fold_in_many(self, histories: Sequence[History]) -> Float64s:
         """Work out the factors of many customers: what `fold_in` gives for each.
 
         Parameters
@@ -212,7 +212,7 @@ class ALSModel(Served):
         *,
         consent: ConsentDoor,
         at: At,
-        history: Mapping[Id, float] | None = None,
+        history: History | None = None,
     ) -> Explanation:
         """Tell what each event of a customer's past adds to the score of an item.
 

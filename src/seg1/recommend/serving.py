@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from seg1._checks import check_int, to_us
-from seg1._types import At, Float32s, Float64s, Id, Int32s
+from seg1._types import At, Float32s, Float64s, History, Id, Int32s
 from seg1.consent import ConsentDoor, ConsentNotNeeded, Customers
 from seg1.consent.policy import check_consent
 from seg1.errors import DamagedError, InvalidTypeError, UnknownIdError, WrongIdTypeError
@@ -95,7 +95,7 @@ class Recommender(Protocol):
         fallback: AnyoneRanker | None = None,
         allow: Iterable[Id] | None = None,
         deny: Iterable[Id] = (),
-        history: Mapping[Id, float] | None = None,
+        history: History | None = None,
     ) -> Ranking:
         """Rank items for one customer."""
         ...
@@ -181,7 +181,7 @@ class Served:
         fallback: AnyoneRanker | None = None,
         allow: Iterable[Id] | None = None,
         deny: Iterable[Id] = (),
-        history: Mapping[Id, float] | None = None,
+        history: History | None = None,
     ) -> Ranking:
         """Rank items for one customer, now.
 
@@ -312,7 +312,7 @@ class Served:
             explain=ranked.explain,
         )
 
-    def _past(self, customer: Id, history: Mapping[Id, float] | None) -> Past | None:
+    def _past(self, customer: Id, history: History | None) -> Past | None:
         """Find what the ranking rests on; None where nothing of it is known."""
         if history is not None:
             given = checked_history(history, items=self.items, n_items=self._n_items)
@@ -331,7 +331,7 @@ def checked_request(  # noqa: PLR0917  # one call, with the names of the public 
     allow: Iterable[Id] | None,
     deny: Iterable[Id],
     fallback: AnyoneRanker | None,
-    history: Mapping[Id, float] | None,
+    history: History | None,
 ) -> Request:
     """Check what is asked for, apart from whom, and read its ids once."""
     check_int(n, name="n", low=1)

@@ -1,11 +1,11 @@
 """`check_recommender`: the contract of `seg1.recommend.Recommender`, as one call."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from seg1._types import At, Id
+from seg1._types import At, History, Id
 from seg1.consent import Consent, ConsentDoor
 from seg1.recommend import Ranking, Recommender
 
@@ -81,7 +81,7 @@ class _Asked:
         consent: ConsentDoor | None = None,
         allow: Iterable[Id] | None = None,
         deny: Iterable[Id] = (),
-        history: Mapping[Id, float] | None = None,
+        history: History | None = None,
     ) -> Ranking:
         n = self.n_items + 1 if n is None else n
         ranking = self.recommender.recommend(
