@@ -130,7 +130,7 @@ def bare(of: Interactions, options: dict[str, Any]) -> Callable[[int], Float64s]
 
     with threadpool_limits(1, "blas"):
         model = AlternatingLeastSquares(**{"random_state": 7, **options})
-        model.fit(csr_matrix(of.weights), show_progress=False)
+        model.fit(csr_matrix(of.weights, copy=True), show_progress=False)  # it wants to write
     return lambda row: (model.item_factors @ model.user_factors[row]).astype(np.float64)
 
 
