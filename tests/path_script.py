@@ -141,6 +141,12 @@ def first() -> dict[str, object]:
     told["probe"] = [probe.offer, probe.price, probe.slot, probe.action_prob.hex()]
     engine.withdraw(leaves, at=NOW + timedelta(days=1))
     told["after"] = {c: rank_later(model, c, consent) for c in (stays, leaves, never)}
+    contact_of_leaver = f"contact-{customers.index(leaves)}"
+    told["late_answer"] = engine.outcome(
+        contact_of_leaver, accepted=True, at=NOW + timedelta(days=2)
+    )
+    held = engine.export(stays, at=NOW + timedelta(days=2))
+    told["exported"] = {name: held[name] for name in ("customer", "said", "decisions", "observed")}
     told["seq"] = engine.decide(leaves, placement="app-home", at=NOW).mode
     ledger.object(objects, at=NOW + timedelta(days=1))
     told["policy"] = model.manifest["policy"] == consent.version
@@ -162,6 +168,33 @@ def even(states: States) -> Float64s:
     return p
 
 
+def serve(consent: seg1.Consent, stays: int, leaves: int) -> dict[str, object]:
+    """A second worker: unverified, live events, a blend in a chain, and a compiled set."""
+    worker = seg1.ALSModel.load("model", verify=False)
+    interactions, at = worker.interactions, NOW + timedelta(days=1)
+    live = seg1.interactions.LiveInteractions(interactions, consent=consent)
+    item = next(i for i in interactions.items.ids if i not in interactions.history_of(stays))
+    kept = [live.append(customer, [item], at=at) for customer in (stays, leaves)]
+    habit, popular = seg1.BuyAgain().fit(interactions), seg1.Popularity().fit(interactions)
+    blend = seg1.recommend.Blend(weights=(1.0, 0.3)).fit([habit, worker])
+    chain = seg1.recommend.FallbackChain([blend], anyone=popular)
+    gone = worker.item_set(popular.rank_for_anyone(50).items)
+    shown = {
+        who: chain.recommend(
+            who, n=50, exclude_seen=False, consent=consent, at=at, deny=gone,
+            history=live.history(who),
+        )
+        for who in (stays, leaves)
+    }  # fmt: skip
+    return {
+        "live_kept": kept,
+        "live_is_seen": item in live.history(stays),
+        "live_ranked": shown[stays].personalised,
+        "denied_shown": sum(i in gone for ranking in shown.values() for i in ranking.items),
+        "leaver_ranked": [shown[leaves].personalised, shown[leaves].reason],
+    }
+
+
 def restart() -> dict[str, object]:
     stays, leaves, never, objects, n_lines = map(int, sys.argv[2:7])
     head = AuditHead(n_lines, sys.argv[7])
@@ -169,6 +202,7 @@ def restart() -> dict[str, object]:
     ledger, consent, trail = open_consent()
     model = seg1.ALSModel.load("model")
     told["after"] = {c: rank_later(model, c, consent) for c in (stays, leaves, never)}
+    told["served"] = serve(consent, stays, leaves)
     with open_engine(model, consent) as engine:
         told["fingerprint"] = engine.fingerprint()
         told["mode_of_objector"] = engine.decide(objects, placement="till", at=LATER).mode

@@ -43,6 +43,16 @@ def test_the_path_from_events_to_measured_decisions_with_a_withdrawal_and_a_rest
     assert set(first["modes"]) == {"personalised", "control", "fallback"}
     assert first["modes"].count("fallback") == 1  # the customer who never spoke
     assert first["seq"] == again["mode_of_leaver"] == "fallback"
+    assert first["late_answer"] == "withheld"
+    assert first["exported"]["customer"] == int(stays)
+    assert all(first["exported"][part] for part in ("said", "decisions", "observed"))
+    assert again["served"] == {
+        "live_kept": [1, 0],  # whoever has left adds nothing
+        "live_is_seen": True,
+        "live_ranked": True,
+        "denied_shown": 0,
+        "leaver_ranked": [False, "consent: withdrawn"],
+    }
     assert again["probe"] == first["probe"]
     assert again["fingerprint"] == first["fingerprint"]
     assert again["mode_of_objector"] == "none"
