@@ -160,7 +160,12 @@ def main() -> None:
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object as the last line"
     )
-    parser.add_argument("--data", type=Path, help="folder with tcf/tc_strings.json")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=os.environ.get("SEG1_DATA"),
+        help="folder with tcf/tc_strings.json; by default SEG1_DATA",
+    )
     parser.add_argument("--customers", type=int, default=5_000_000)
     parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--mutants", type=Path, help="output of mutants.py --json")
