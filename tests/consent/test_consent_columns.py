@@ -158,7 +158,7 @@ def test_what_columns_keep_names_nobody_in_its_repr() -> None:
     ledger.grant("canary", ["offers"], at=0, until=9)
 
     shown = repr(dict(ledger._columns._of))
-    assert "_Kept(1 stale)" in shown
+    assert "_Kept(1 stale)}" in shown
     assert "canary" not in shown
 
 
