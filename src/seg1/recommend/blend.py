@@ -14,6 +14,7 @@ from seg1.events import Vocabulary
 from seg1.events.coding import codes_in
 from seg1.interactions import Interactions
 from seg1.recommend.itemset import Candidates
+from seg1.recommend.metrics import rank_discounts
 from seg1.recommend.model import ALSModel
 from seg1.recommend.result import Why
 from seg1.recommend.serving import Past, Ranked, Served
@@ -334,7 +335,7 @@ class _Candidates:
         high = np.unique(
             np.concatenate([top_by_score(part, n=depth, allowed=allowed) for part in parts])
         )
-        discounts = 1.0 / np.log2(np.arange(2, validation.n + 2))
+        discounts = rank_discounts(validation.n)
         possible = float(discounts[: len(wanted)].sum())
         gains = np.isin(high, wanted).astype(np.float64)
         return cls(parts[:, high], gains, discounts, possible)

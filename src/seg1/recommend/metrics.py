@@ -21,6 +21,7 @@ __all__ = [
     "bootstrap_mean",
     "compare",
     "evaluate",
+    "rank_discounts",
     "relevant_items",
 ]
 
@@ -125,6 +126,18 @@ def _pair_keys(events: Events) -> Int64s:
     return events.customer_index.astype(np.int64) * len(events.items) + events.item_index
 
 
+def rank_discounts(n: int) -> Float64s:
+    """Give what a hit at each of n ranks counts: ``1 / log2(rank + 1)``, shape (n,).
+
+    Examples
+    --------
+    >>> rank_discounts(3).round(3)
+    array([1.   , 0.631, 0.5  ])
+    """
+    discounts: Float64s = 1.0 / np.log2(np.arange(2, n + 2))
+    return discounts
+
+
 def evaluate(rankings: Rankings, relevant: Mapping[Id, AbstractSet[Id]]) -> Evaluation:
     """Hold rankings against what the customers then had.
 
@@ -150,7 +163,7 @@ def evaluate(rankings: Rankings, relevant: Mapping[Id, AbstractSet[Id]]) -> Eval
         Where no customer has a relevant item.
     """
     n = rankings.item_index.shape[1]
-    discounts = 1.0 / np.log2(np.arange(2, n + 2))
+    discounts = rank_discounts(n)
     best_possible = np.cumsum(discounts)
     customers, rows = [], []
     for position, customer in enumerate(rankings.customers):

@@ -10,6 +10,7 @@ from seg1._checks import check_int
 from seg1._types import Float32s, Float64s, Id, Int32s
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.interactions import Interactions
+from seg1.recommend.metrics import rank_discounts
 
 __all__ = ["Foresight", "Validation"]
 
@@ -133,7 +134,7 @@ class Foresight:
         best = np.take_along_axis(top, order, axis=1)
         hits = np.take_along_axis(is_wanted, best, axis=1)
         hits &= np.isfinite(np.take_along_axis(scores, best, axis=1))  # not what is left out
-        discounts = 1.0 / np.log2(np.arange(2, self._n + 2))
+        discounts = rank_discounts(self._n)
         best_possible = np.cumsum(discounts)[np.minimum(n_wanted, self._n) - 1]
         ndcg: Float64s = (hits @ discounts) / best_possible
         return ndcg
