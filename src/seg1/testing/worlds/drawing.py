@@ -18,7 +18,7 @@ def contexts_of(
         Shapes (rounds, n_numbers) and (n_numbers, 2).
     """
     sd = n_numbers**-0.5
-    ranges = np.tile([-3.0 * sd, 3.0 * sd], (n_numbers, 1))
+    ranges = np.tile([-2.0 * sd, 2.0 * sd], (n_numbers, 1))
     return sd * rng.standard_normal((rounds, n_numbers)), ranges
 
 

@@ -149,7 +149,7 @@ def breast(seed: int, rounds: int = 10_000) -> World:
     """
     numbers, classes = _classes("load_breast_cancer")
     z = (numbers - numbers.mean(axis=0)) / (numbers.std(axis=0) * 30**0.5)
-    ranges = np.tile([-3.0 / 30**0.5, 3.0 / 30**0.5], (30, 1))
+    ranges = np.tile([-2.0 / 30**0.5, 2.0 / 30**0.5], (30, 1))
     rng = np.random.default_rng(seed)
     row = rng.integers(len(classes), size=rounds)
     means = np.where(classes[row][:, None] == np.arange(2), 0.8, 0.2)

@@ -32,8 +32,9 @@ class World:
     contexts
         What is known of each contact, without a constant; float64, shape (n_rounds, n_numbers).
     ranges
-        What a schema may declare for each number, low and high: three standard deviations to each
-        side, or the true ends; float64, shape (n_numbers, 2). A few values lie outside.
+        What a schema may declare for each number, low and high: two standard deviations to each
+        side, or the true ends; float64, shape (n_numbers, 2). Of normal numbers 1 in 20 lies
+        outside.
     means
         Expected reward, float64, shape (n_rounds, n_arms).
     rewards
