@@ -4,6 +4,7 @@ import numpy as np
 
 from seg1._checks import DAY_US
 from seg1.bandit import OfferSelector
+from seg1.bandit.posterior import Layout
 from seg1.offers import Goal, Offer
 
 T, K, D = 3_000, 10, 11
@@ -20,7 +21,7 @@ def regret_share(seed: int) -> float:
     offers = [Offer(k) for k in range(K)]
     selector = OfferSelector(offers, goal=Goal.response(), no_offer=False, seed=seed)
     # The world's own features stand in for an encoded context.
-    state = selector.posterior.start(n_arms=K, n_features=D)
+    state = selector.posterior.start(Layout.plain(K), n_features=D)
     eligible, earned = np.ones(K, np.bool_), 0.0
     for t in range(T):
         arm = selector.draw(selector.probabilities(state, X[t], eligible=eligible).p, draw_id=t)

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from seg1._checks import DAY_US
 from seg1._types import Float64s
 from seg1.bandit import PerOfferLinear, PerOfferState
+from seg1.bandit.posterior import Layout
 from seg1.errors import DamagedError, InvalidArgumentError
 
 N_ARMS, N_FEATURES = 3, 4
-CONFIG = PerOfferLinear(half_life_days=10.0, prior_sd=0.7)
+CONFIG = PerOfferLinear(half_life_days=10.0, prior_sd=0.7, intercept_sd=0.7)
 
 
 class Row(NamedTuple):
@@ -38,7 +39,7 @@ def some_rows(seed: int, *, n_rows: int = 60, n_days: int = 30) -> list[Row]:
 
 
 def folded(rows: list[Row], config: PerOfferLinear = CONFIG) -> PerOfferState:
-    state = config.start(n_arms=N_ARMS, n_features=N_FEATURES)
+    state = config.start(Layout.plain(N_ARMS), n_features=N_FEATURES)
     for row in rows:
         state.fold(row.arm, row.x, row.reward, at_us=row.at_us)
     return state
@@ -56,9 +57,10 @@ def twin(
         w = np.array([0.5 ** ((latest - row.at_us // DAY_US) / half_life) for row in own])
         X = np.array([row.x for row in own]).reshape(-1, len(x))
         r = np.array([row.reward for row in own])
-        A = np.eye(len(x)) / config.prior_sd**2 + X.T @ (w[:, None] * X)
+        ridge = config.prior(len(x)) ** -2
+        A = np.diag(ridge) + X.T @ (w[:, None] * X)
         theta = np.linalg.solve(A, X.T @ (w * r))
-        missed = float(w @ (r - X @ theta) ** 2 + theta @ theta / config.prior_sd**2)
+        missed = float(w @ (r - X @ theta) ** 2 + theta @ (ridge * theta))
         fits.append((theta @ x, x @ np.linalg.solve(A, x), missed, w.sum()))
     pooled = (config.noise_sd**2 + sum(f[2] for f in fits)) / (1 + sum(f[3] for f in fits))
     noise = [(len(x) * pooled + missed) / (len(x) + n) for _, _, missed, n in fits]
@@ -78,7 +80,7 @@ def test_a_belief_is_that_of_the_decayed_rows_in_whatever_order_they_come(
     rows = some_rows(seed, n_rows=n_rows)
     x = np.random.default_rng(seed).standard_normal(N_FEATURES)
 
-    mean, sd = folded(rows).belief(x)
+    mean, sd, _ = folded(rows).belief(x)
 
     expected_mean, expected_sd = twin(rows, x)
     assert mean == pytest.approx(expected_mean, rel=1e-9, abs=1e-9)
@@ -90,7 +92,7 @@ def test_without_a_half_life_nothing_is_forgotten() -> None:
     rows = some_rows(1, n_days=3_000)
     x = np.ones(N_FEATURES)
 
-    mean, sd = folded(rows, config).belief(x)
+    mean, sd, _ = folded(rows, config).belief(x)
 
     expected_mean, expected_sd = twin(rows, x, config)
     assert mean == pytest.approx(expected_mean, rel=1e-9)
@@ -98,12 +100,12 @@ def test_without_a_half_life_nothing_is_forgotten() -> None:
 
 
 def test_a_row_counts_half_after_a_half_life() -> None:
-    config = PerOfferLinear(half_life_days=10.0, prior_sd=1e6)
-    state = config.start(n_arms=1, n_features=1)
+    config = PerOfferLinear(half_life_days=10.0, intercept_sd=1e6)
+    state = config.start(Layout.plain(1), n_features=1)
     state.fold(0, np.ones(1), 1.0, at_us=0)
     state.fold(0, np.ones(1), 0.0, at_us=10 * DAY_US)
 
-    mean, _ = state.belief(np.ones(1))
+    mean, _, _ = state.belief(np.ones(1))
 
     assert mean.tolist() == pytest.approx([1 / 3])
 
@@ -112,7 +114,7 @@ def test_what_is_long_past_gives_way_to_the_prior() -> None:
     state = folded([Row(0, np.ones(N_FEATURES), 1.0, 0)])
     state.fold(1, np.ones(N_FEATURES), 1.0, at_us=20_000 * DAY_US)
 
-    mean, sd = state.belief(np.ones(N_FEATURES))
+    mean, sd, _ = state.belief(np.ones(N_FEATURES))
 
     assert mean[0] == pytest.approx(0.0, abs=1e-12)
     assert sd[0] == sd[2]
@@ -120,12 +122,12 @@ def test_what_is_long_past_gives_way_to_the_prior() -> None:
 
 def test_the_learned_noise_of_a_yes_or_no_answer_is_p_times_1_minus_p() -> None:
     rng = np.random.default_rng(0)
-    state = PerOfferLinear(half_life_days=None).start(n_arms=2, n_features=1)
+    state = PerOfferLinear(half_life_days=None).start(Layout.plain(2), n_features=1)
     for p, arm in ((0.5, 0), (0.04, 1)):
         for _ in range(4_000):
             state.fold(arm, np.ones(1), float(rng.random() < p), at_us=0)
 
-    _, sd = state.belief(np.ones(1))
+    _, sd, _ = state.belief(np.ones(1))
 
     assert (sd**2 * 4_000).tolist() == pytest.approx([0.25, 0.04 * 0.96], rel=0.1)
 
@@ -133,7 +135,7 @@ def test_the_learned_noise_of_a_yes_or_no_answer_is_p_times_1_minus_p() -> None:
 def test_the_bits_do_not_depend_on_when_a_belief_was_asked_for() -> None:
     rows = some_rows(2)
     quiet = folded(rows)
-    asked = CONFIG.start(n_arms=N_ARMS, n_features=N_FEATURES)
+    asked = CONFIG.start(Layout.plain(N_ARMS), n_features=N_FEATURES)
 
     for row in rows:
         asked.belief(row.x)
@@ -148,12 +150,14 @@ def test_a_state_made_again_goes_on_bit_for_bit(cut: int) -> None:
     x = np.ones(N_FEATURES)
     through = folded(rows)
 
-    again = CONFIG.from_arrays(folded(rows[:cut]).to_arrays())
+    again = CONFIG.from_arrays(folded(rows[:cut]).to_arrays(), Layout.plain(N_ARMS))
     for row in rows[cut:]:
         again.fold(row.arm, row.x, row.reward, at_us=row.at_us)
 
     assert bits(again) == bits(through)
-    assert [a.tobytes() for a in again.belief(x)] == [a.tobytes() for a in through.belief(x)]
+    assert [a.tobytes() for a in again.belief(x)[:2]] == [
+        a.tobytes() for a in through.belief(x)[:2]
+    ]
     assert again.n_rows == 60
 
 
@@ -179,12 +183,12 @@ def test_merged_states_are_one_pass_over_all_rows(seed: int, cut: int) -> None:
     for name, array in one_pass.to_arrays().items():
         assert np.allclose(merged.to_arrays()[name], array, rtol=1e-9, atol=1e-9), name
     for state in (merged, turned):
-        assert np.allclose(state.belief(x), one_pass.belief(x), rtol=1e-9, atol=1e-9)
+        assert np.allclose(state.belief(x)[:2], one_pass.belief(x)[:2], rtol=1e-9, atol=1e-9)
         assert state.n_rows_of_arm.tolist() == one_pass.n_rows_of_arm.tolist()
 
 
 def test_nothing_merged_with_nothing_is_nothing() -> None:
-    nothing = CONFIG.start(n_arms=N_ARMS, n_features=N_FEATURES)
+    nothing = CONFIG.start(Layout.plain(N_ARMS), n_features=N_FEATURES)
 
     assert bits(nothing.merge(nothing)) == bits(nothing)
 
@@ -192,9 +196,9 @@ def test_nothing_merged_with_nothing_is_nothing() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        PerOfferLinear().start(n_arms=N_ARMS, n_features=N_FEATURES),
-        CONFIG.start(n_arms=2, n_features=N_FEATURES),
-        CONFIG.start(n_arms=N_ARMS, n_features=2),
+        PerOfferLinear().start(Layout.plain(N_ARMS), n_features=N_FEATURES),
+        CONFIG.start(Layout.plain(2), n_features=N_FEATURES),
+        CONFIG.start(Layout.plain(N_ARMS), n_features=2),
     ],
 )
 def test_states_that_differ_in_kind_cannot_be_merged(other: PerOfferState) -> None:
@@ -211,7 +215,7 @@ def test_a_correction_gives_what_the_right_answer_would_have_given() -> None:
     row = rows[7]
     state.correct(row.arm, row.x, before=9.0, after=row.reward, at_us=row.at_us)
 
-    assert np.allclose(state.belief(x), folded(rows).belief(x), rtol=1e-9, atol=1e-9)
+    assert np.allclose(state.belief(x)[:2], folded(rows).belief(x)[:2], rtol=1e-9, atol=1e-9)
     assert state.n_rows == len(rows)
 
 
@@ -220,8 +224,8 @@ def test_many_updates_with_directions_never_seen_stay_exact(n_days: int) -> None
     # A full matrix that is not symmetric to the last bit diverges here.
     rng = np.random.default_rng(6)
     n_rows, n_features = 20_000, 16
-    config = PerOfferLinear(half_life_days=30.0, prior_sd=2.0)
-    state = config.start(n_arms=1, n_features=n_features)
+    config = PerOfferLinear(half_life_days=30.0, prior_sd=2.0, intercept_sd=2.0)
+    state = config.start(Layout.plain(1), n_features=n_features)
     X = rng.standard_normal((n_rows, n_features)) * 10.0 ** -np.arange(n_features)
     X[:, 10:] = 0.0
     r = rng.standard_normal(n_rows)
@@ -234,7 +238,9 @@ def test_many_updates_with_directions_never_seen_stay_exact(n_days: int) -> None
     kept = state.to_arrays()["inverse"][0]
     rows, columns = np.tril_indices(n_features)
     assert np.abs(kept - np.linalg.inv(A)[rows, columns]).max() <= 1e-8
-    assert np.abs(state._coefficients[0] - np.linalg.solve(A, X.T @ (w * r))).max() <= 1e-8
+    assert (
+        np.abs(state._regressions.coefficients[0] - np.linalg.solve(A, X.T @ (w * r))).max() <= 1e-8
+    )
     assert kept[rows == columns].max() <= 4.0 * (1 + 1e-12)
 
 
@@ -245,9 +251,11 @@ def test_the_spread_of_coefficients_is_never_above_the_priors(seed: int, scale: 
     state = folded(rows)
     x = np.random.default_rng(seed).standard_normal(N_FEATURES) * scale
 
-    _, sd = state.belief(x)
+    _, sd, _ = state.belief(x)
 
-    assert (sd <= CONFIG.prior_sd * np.sqrt(state._noise) * np.linalg.norm(x) * (1 + 1e-12)).all()
+    assert (
+        sd <= CONFIG.prior_sd * np.sqrt(state._regressions.noise) * np.linalg.norm(x) * (1 + 1e-12)
+    ).all()
 
 
 @pytest.mark.parametrize(
@@ -287,7 +295,7 @@ def test_each_arm_may_have_a_last_feature_of_its_own() -> None:
     rng = np.random.default_rng(8)
     shared, own = rng.standard_normal(N_FEATURES - 1), rng.standard_normal(N_ARMS)
 
-    mean, sd = state.belief(shared, own=own)
+    mean, sd, _ = state.belief(shared, own=own)
 
     for arm, last in enumerate(own):
         alone = state.belief(np.append(shared, last))
@@ -318,7 +326,7 @@ def test_arrays_that_no_state_gave_are_refused(change: dict[str, Any], message: 
     arrays = {name: array for name, array in arrays.items() if array is not None}
 
     with pytest.raises(DamagedError, match=message):
-        CONFIG.from_arrays(arrays)
+        CONFIG.from_arrays(arrays, Layout.plain(N_ARMS))
 
 
 @pytest.mark.parametrize(
@@ -338,9 +346,7 @@ def test_a_configuration_that_cannot_be_used_is_refused(
         PerOfferLinear(**options)
 
 
-@pytest.mark.parametrize(
-    "options", [{"n_arms": 0, "n_features": 1}, {"n_arms": 1, "n_features": 0}]
-)
-def test_a_state_has_at_least_one_arm_and_one_feature(options: dict[str, int]) -> None:
+@pytest.mark.parametrize(("n_arms", "n_features"), [(0, 1), (1, 0)])
+def test_a_state_has_at_least_one_arm_and_one_feature(n_arms: int, n_features: int) -> None:
     with pytest.raises(InvalidArgumentError, match="must be an int >= 1, got 0"):
-        CONFIG.start(**options)
+        CONFIG.start(Layout.plain(n_arms), n_features=n_features)

@@ -26,7 +26,8 @@ from seg1.bandit import (
 )
 from seg1.bandit.choice import draw_from
 from seg1.bandit.floor import Floor
-from seg1.bandit.per_offer import PerOfferState
+from seg1.bandit.per_offer import PerOfferLinear, PerOfferState
+from seg1.bandit.posterior import Belief
 from seg1.errors import (
     InvalidArgumentError,
     InvalidTypeError,
@@ -85,7 +86,7 @@ def test_more_arms_than_are_scored_are_refused() -> None:
         ({"floor": 0, "explorer": Greedy()}, InvalidArgumentError, "Greedy tries few arms"),
         ({"explorer": "greedy"}, InvalidTypeError, "explorer must keep .*Explorer, got str"),
         ({"explorer": Greedy}, InvalidTypeError, "explorer must keep .*Explorer, got Greedy"),
-        ({"posterior": None}, InvalidTypeError, "posterior must keep .*Posterior, got NoneType"),
+        ({"posterior": "linear"}, InvalidTypeError, "posterior must keep .*Posterior, got str"),
         ({"context": {"hour": (0, 24)}}, InvalidTypeError, "must be a ContextSchema, got dict"),
         ({"seed": -1}, InvalidArgumentError, "seed must be an int >= 0"),
         ({"goal": "margin"}, InvalidArgumentError, "does not know what an answer is worth"),
@@ -135,12 +136,12 @@ def test_value_is_worth_times_answer_less_the_contact() -> None:
 
     scored = chosen_by.probabilities(state, x, eligible=everything(chosen_by))
 
-    mean, sd = state.belief(x)
+    mean, sd, _ = state.belief(x)
     worth = np.array([0.99, 0.99, 0.69, 0.69, 0.5, 2.0, 0.0])
     cost = np.array([0.02] * 6 + [0.0])
     assert scored.value == pytest.approx(worth * mean - cost)
     assert scored.value_sd == pytest.approx(worth * sd)
-    assert scored.response == pytest.approx(np.clip(mean, 0, 1))
+    assert scored.response == pytest.approx(np.append(np.clip(mean[:-1], 0, 1), 0.0))
     assert (scored.value[-1], scored.value_sd[-1], scored.response[-1]) == (0.0, 0.0, 0.0)
 
 
@@ -151,7 +152,7 @@ def test_where_rewards_are_learned_no_offer_is_an_arm_like_the_others() -> None:
 
     scored = chosen_by.probabilities(state, x, eligible=everything(chosen_by))
 
-    mean, sd = state.belief(x)
+    mean, sd, _ = state.belief(x)
     assert scored.value.tolist() == scored.response.tolist() == mean.tolist()
     assert scored.value_sd.tolist() == sd.tolist()
     assert scored.value.argmax() == 6
@@ -349,10 +350,12 @@ def test_an_explorer_that_breaks_its_contract_is_named(answer: object, message: 
 
 def test_a_posterior_that_breaks_its_contract_is_refused() -> None:
     chosen_by = selector()
-    state: Any = SimpleNamespace(belief=lambda _x, **_: (np.zeros(3), np.zeros(3)))
+    short: Any = SimpleNamespace(belief=lambda _x, **_: Belief(np.zeros(3), np.zeros(3)))
+    bare: Any = SimpleNamespace(belief=lambda _x, **_: (np.zeros(7), np.zeros(7)))
 
-    with pytest.raises(PluginError, match="one number for each arm"):
-        chosen_by.probabilities(state, CONTEXT.encode({}), eligible=everything(chosen_by))
+    for state, message in [(short, "one number for each arm"), (bare, "must give a Belief, got")]:
+        with pytest.raises(PluginError, match=message):
+            chosen_by.probabilities(state, CONTEXT.encode({}), eligible=everything(chosen_by))
 
 
 def test_what_is_accepted_becomes_likelier() -> None:
@@ -429,7 +432,7 @@ def test_an_answer_weighs_as_much_as_the_time_of_its_choice() -> None:
 
 
 def test_eight_threads_leave_the_sum_of_what_they_learned() -> None:
-    chosen_by = selector(no_offer=False)
+    chosen_by = selector(no_offer=False, posterior=PerOfferLinear())
     learned: list[list[Choice]] = [[] for _ in range(8)]
 
     def run(own: list[Choice], thread: int) -> None:

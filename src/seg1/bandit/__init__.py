@@ -4,18 +4,24 @@ from seg1.bandit.choice import Choice
 from seg1.bandit.context import ContextSchema
 from seg1.bandit.explore import Explorer, Greedy, InverseGap, ThompsonSampling
 from seg1.bandit.frozen import FrozenPolicy, PolicyStates
+from seg1.bandit.hybrid import HybridLinear, HybridState
 from seg1.bandit.per_offer import PerOfferLinear, PerOfferState
-from seg1.bandit.posterior import Posterior, PosteriorState
+from seg1.bandit.posterior import Belief, Layout, Posterior, PosteriorState
 from seg1.bandit.scoring import ScoredArms
 from seg1.bandit.selector import OfferSelector
+from seg1.bandit.shared import SharedLinear, SharedState
 
 __all__ = [
+    "Belief",
     "Choice",
     "ContextSchema",
     "Explorer",
     "FrozenPolicy",
     "Greedy",
+    "HybridLinear",
+    "HybridState",
     "InverseGap",
+    "Layout",
     "OfferSelector",
     "PerOfferLinear",
     "PerOfferState",
@@ -23,5 +29,7 @@ __all__ = [
     "Posterior",
     "PosteriorState",
     "ScoredArms",
+    "SharedLinear",
+    "SharedState",
     "ThompsonSampling",
 ]

@@ -8,8 +8,11 @@ import numpy as np
 from seg1._checks import check_number
 from seg1._types import Bools, Float64s
 from seg1.bandit.best import best_probabilities
+from seg1.bandit.posterior import Draws
 
-__all__ = ["Explorer", "Greedy", "InverseGap", "ThompsonSampling"]
+__all__ = ["Explorer", "Greedy", "InverseGap", "JointExplorer", "ThompsonSampling"]
+
+_REACH = 4.0  # standard deviations; what lies beyond is not drawn
 
 
 @runtime_checkable
@@ -43,13 +46,31 @@ class Explorer(Protocol):
         ...
 
 
+@runtime_checkable
+class JointExplorer(Protocol):
+    """An explorer that asks how values hang together, where arms share what is not known."""
+
+    def jointly(self, mean: Float64s, sd: Float64s, *, draws: Draws, eligible: Bools) -> Float64s:
+        """Give the probability of choosing each arm, as `Explorer.probabilities`.
+
+        Parameters
+        ----------
+        mean, sd, eligible
+            As there.
+        draws
+            Gives joint draws of the values of the arms at some positions, (n_draws, n_asked).
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThompsonSampling:
     """Choose each arm with the probability that it is the best one.
 
-    Values are independent normals with the given means, and `scale` times the given standard
-    deviations (Thompson 1933). The probability is an integral, worked out to 1e-4, not a count of
-    samples: it can be logged as it is.
+    Where arms are independent, values are normals with the given means, and `scale` times the given
+    standard deviations (Thompson 1933), and the probability is an integral, worked out to 1e-4.
+    Where they share what is not known, it is the share of 256 fixed joint draws in which an arm is
+    the best. Either way the arm is drawn from that very vector: it can be logged as it is.
 
     Parameters
     ----------
@@ -81,6 +102,22 @@ class ThompsonSampling:
             return best_probabilities(mean, self.scale * sd)
         chances = np.zeros(len(mean))
         chances[eligible] = best_probabilities(mean[eligible], self.scale * sd[eligible])
+        return chances
+
+    def _counted(self, mean: Float64s, sd: Float64s, *, eligible: Bools, draws: Draws) -> Float64s:
+        """Count how often each arm is the best of joint draws; equal ones share alike."""
+        reach = _REACH * self.scale * sd
+        begin = (mean - reach)[eligible].max()
+        arms = np.flatnonzero(eligible & (mean + reach >= begin))
+        values = draws(arms)
+        middle = mean.take(arms)
+        values -= middle
+        values *= self.scale
+        values += middle
+        is_best = values == values.max(axis=1, keepdims=True)
+        shares = is_best / np.count_nonzero(is_best, axis=1)[:, None]
+        chances = np.zeros(len(mean))
+        chances[arms] = shares.mean(axis=0)
         return chances
 
 

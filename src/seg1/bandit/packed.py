@@ -9,19 +9,33 @@ import numpy as np
 
 from seg1._types import Float64s
 
-__all__ = ["inverses", "quadratic_forms_of_each"]
+__all__ = ["inverses", "quadratic_forms_of_each", "unpacked"]
 
 
-def inverses(S: Float64s, *, ridge: float) -> Float64s:
-    """Invert S + ridge I for each matrix of a stack; packed triangles in and out."""
-    n, n_pairs = S.shape
+def unpacked(P: Float64s) -> Float64s:
+    """Lay packed triangles out in full: (n, n_pairs) to (n, d, d).
+
+    Examples
+    --------
+    >>> unpacked(np.array([[1.0, 2.0, 3.0]])).tolist()
+    [[[1.0, 2.0], [2.0, 3.0]]]
+    """
+    n, n_pairs = P.shape
     d = (math.isqrt(8 * n_pairs + 1) - 1) // 2
     rows, columns = np.tril_indices(d)
-    A = np.zeros((n, d, d))
-    A[:, rows, columns] = S
-    A[:, columns, rows] = S
+    whole = np.empty((n, d, d))
+    whole[:, rows, columns] = P
+    whole[:, columns, rows] = P
+    return whole
+
+
+def inverses(S: Float64s, *, ridge: Float64s) -> Float64s:
+    """Invert S + diag(ridge) for each matrix of a stack; packed triangles in and out."""
+    A = unpacked(S)
+    d = A.shape[1]
     A[:, np.arange(d), np.arange(d)] += ridge
     inverse = np.linalg.inv(A)
+    rows, columns = np.tril_indices(d)
     packed: Float64s = 0.5 * (inverse[:, rows, columns] + inverse[:, columns, rows])
     return packed
 

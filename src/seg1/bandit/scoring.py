@@ -1,20 +1,23 @@
 """From a belief about answers to a probability for every arm."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from seg1._checks import read_only
-from seg1._types import Bools, Float64s
-from seg1.bandit.explore import Explorer
+from seg1._types import Bools, Float64s, Int64s
+from seg1.bandit.explore import Explorer, JointExplorer
 from seg1.bandit.floor import Floor
+from seg1.bandit.posterior import Belief, Draws
 from seg1.errors import InvalidArgumentError, PluginError
 from seg1.offers import Arms, Goal
 
 __all__ = ["ScoredArms", "Scoring"]
 
-Belief: TypeAlias = tuple[Float64s, Float64s]
+Jointly: TypeAlias = Callable[..., Float64s]  # `JointExplorer.jointly`
 
 _SUM_TOLERANCE = 1e-9
 
@@ -54,8 +57,12 @@ class Scoring:
     worth, contact_cost, offer_cost
         Of each arm, float64, shape (n_arms,). Where a reward is learned the worth is 1, for no
         offer too.
+    is_offer
+        1 for an arm of an offer, 0 for no offer, float64, shape (n_arms,).
     learns_reward
         Whether answers are rewards; otherwise they are acceptances.
+    jointly
+        The explorer's answer to joint draws, if it has one.
     """
 
     explorer: Explorer
@@ -63,7 +70,9 @@ class Scoring:
     worth: Float64s
     contact_cost: Float64s
     offer_cost: Float64s
+    is_offer: Float64s
     learns_reward: bool
+    jointly: Jointly | None
 
     @classmethod
     def of(cls, arms: Arms, *, goal: Goal, explorer: Explorer, floor: float) -> "Scoring":
@@ -76,23 +85,34 @@ class Scoring:
             worth=read_only(worth),
             contact_cost=arms.contact_cost,
             offer_cost=read_only(np.array(cost)),
+            is_offer=read_only((arms.offer_index >= 0).astype(np.float64)),
             learns_reward=goal.learns_reward,
+            jointly=explorer.jointly if isinstance(explorer, JointExplorer) else None,
         )
 
     def score(self, belief: Belief, *, eligible: Bools, unit_price: float = 0.0) -> ScoredArms:
-        """Score every arm by mean and standard deviation of its answer, shape (n_arms,) each."""
+        """Score every arm by what is believed of its answer."""
         self._check_eligible(eligible)
-        answer, answer_sd = belief
+        if not isinstance(belief, Belief):
+            raise PluginError(f"a posterior must give a Belief, got {type(belief).__name__}")
+        answer, answer_sd, draws = belief
         if answer.shape != self.worth.shape or answer_sd.shape != self.worth.shape:
             raise PluginError("a posterior's belief must be two arrays, one number for each arm")
         worth, contact_cost = self._priced(unit_price)
         value = worth * answer
         value -= contact_cost
         value_sd = np.abs(worth) * answer_sd
-        explored = self.explorer.probabilities(value, value_sd, eligible=eligible)
+        if draws is None or self.jointly is None:
+            explored = self.explorer.probabilities(value, value_sd, eligible=eligible)
+        else:
+            draws = partial(_valued, draws, worth, contact_cost)
+            explored = self.jointly(value, value_sd, draws=draws, eligible=eligible)
         self._check_explored(explored, eligible)
         p = self.floor.under(explored, eligible=eligible)
-        response = answer if self.learns_reward else answer.clip(0.0, 1.0)
+        response = answer
+        if not self.learns_reward:
+            response = answer.clip(0.0, 1.0)
+            response *= self.is_offer  # what is not offered is not accepted
         return ScoredArms(p, explored, response, value, value_sd)
 
     def _priced(self, unit_price: float) -> tuple[Float64s, Float64s]:
@@ -128,3 +148,11 @@ class Scoring:
         n_eligible = np.count_nonzero(eligible)
         if n_eligible < len(p) and np.count_nonzero(p) > np.count_nonzero(p[eligible]):
             raise PluginError(f"{name} gave an arm that is not eligible a probability above 0")
+
+
+def _valued(draws: Draws, worth: Float64s, contact_cost: Float64s, arms: Int64s) -> Float64s:
+    """Draw values: answers by their worth, less what the contact costs."""
+    values = draws(arms)
+    values *= worth.take(arms)
+    values -= contact_cost.take(arms)
+    return values

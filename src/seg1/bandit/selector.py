@@ -1,29 +1,33 @@
 """`OfferSelector`: which offer, at which price and for which time, and with what probability."""
 
 import hashlib
-import math
 import threading
 from collections.abc import Collection, Mapping, Sequence
 
-import numpy as np
-
-from seg1._checks import check_at_least, check_int, read_only, to_us
+from seg1._checks import check_int, read_only, to_us
 from seg1._random import keyed_uniform
 from seg1._types import At, Bools, Float64s, Id
+from seg1.bandit.answers import acceptance_of, reward_of
 from seg1.bandit.availability import Availability
 from seg1.bandit.choice import Choice, draw_from
+from seg1.bandit.configuring import (
+    MAX_ARMS,
+    checked_explorer,
+    checked_floor,
+    checked_goal,
+    checked_posterior,
+    checked_schema,
+    laid_out,
+)
 from seg1.bandit.context import ContextSchema
 from seg1.bandit.explore import Explorer, ThompsonSampling
 from seg1.bandit.frozen import FrozenPolicy
-from seg1.bandit.per_offer import PerOfferLinear
-from seg1.bandit.posterior import Posterior, PosteriorState
+from seg1.bandit.posterior import Layout, Posterior, PosteriorState
 from seg1.bandit.scoring import ScoredArms, Scoring
-from seg1.errors import InvalidArgumentError, InvalidTypeError
-from seg1.offers import Arms, Goal, Offer
+from seg1.errors import InvalidArgumentError
+from seg1.offers import Goal, Offer
 
 __all__ = ["MAX_ARMS", "OfferSelector"]
-
-MAX_ARMS = 256
 
 
 class OfferSelector:
@@ -44,7 +48,8 @@ class OfferSelector:
     explorer
         How to weigh learning against earning.
     posterior
-        How to learn from answers.
+        How to learn from answers. None: `HybridLinear` where offers have features, or slots,
+        that tell them apart; else `PerOfferLinear`.
     floor
         Share of the probability that is spread evenly over the eligible offers, in [0, 1]. With 0
         a log may not support judging another policy by it.
@@ -88,18 +93,19 @@ class OfferSelector:
         context: ContextSchema | None = None,
         goal: Goal | None = None,
         explorer: Explorer = ThompsonSampling(),  # noqa: B008  # frozen
-        posterior: Posterior = PerOfferLinear(),  # noqa: B008  # frozen
+        posterior: Posterior | None = None,
         floor: float = 0.01,
         no_offer: bool = True,
         seed: int = 0,
     ) -> None:
-        self.goal = _checked_goal(goal)
-        _check_parts(explorer, posterior)
-        self.explorer, self.posterior = explorer, posterior
-        self.floor = _checked_floor(floor, explorer=explorer)
+        self.goal = checked_goal(goal)
+        self.explorer = checked_explorer(explorer)
+        self.floor = checked_floor(floor, explorer=explorer)
         self.seed = check_int(seed, name="seed", low=0)
-        self.schema = _checked_schema(context)
-        self.arms = _laid_out(offers, goal=self.goal, no_offer=no_offer)
+        self.schema = checked_schema(context)
+        self.arms = laid_out(offers, goal=self.goal, no_offer=no_offer)
+        self._layout = Layout.of(self.arms)
+        self.posterior = checked_posterior(posterior, self._layout)
         self._scoring = Scoring.of(self.arms, goal=self.goal, explorer=explorer, floor=self.floor)
         self._availability = Availability.of(self.arms)
         self._lock = threading.Lock()
@@ -123,9 +129,15 @@ class OfferSelector:
         with self._lock:
             return self._state.n_rows
 
-    def start(self) -> PosteriorState:
-        """Give a state that has learned nothing, for a caller who keeps its own."""
-        return self.posterior.start(n_arms=len(self.arms), n_features=self.schema.n_features)
+    def start(self, *, n_features: int | None = None) -> PosteriorState:
+        """Give a state that has learned nothing, for a caller who keeps its own.
+
+        Parameters
+        ----------
+        n_features
+            Length of the vectors it will learn on; None: of the schema's.
+        """
+        return self.posterior.start(self._layout, n_features=n_features or self.schema.n_features)
 
     def probabilities(
         self,
@@ -186,6 +198,7 @@ class OfferSelector:
 
         Examples
         --------
+        >>> import numpy as np
         >>> selector = OfferSelector([Offer("tea")], goal=Goal.response())
         >>> selector.draw(np.array([0.0, 1.0]), draw_id="visit-1")
         1
@@ -224,9 +237,10 @@ class OfferSelector:
         1.0
         """
         if self.goal.learns_reward:
-            return _reward(accepted=accepted, reward=reward, goal=self.goal)
-        is_offer = self.learns_arm(arm)
-        return _acceptance(accepted=accepted, reward=reward, kind=self.goal.kind, is_offer=is_offer)
+            return reward_of(accepted=accepted, reward=reward, goal=self.goal)
+        return acceptance_of(
+            accepted=accepted, reward=reward, kind=self.goal.kind, is_offer=self.learns_arm(arm)
+        )
 
     def choose(
         self,
@@ -323,71 +337,3 @@ class OfferSelector:
             with self._lock:
                 state = self._state.copy()
         return FrozenPolicy(arms=self.arms, _scoring=self._scoring, _state=state)
-
-
-def _checked_goal(goal: Goal | None) -> Goal:
-    if isinstance(goal, Goal):
-        return goal
-    raise InvalidArgumentError(
-        "the selector does not know what an answer is worth: write goal=seg1.Goal.response(), "
-        ".revenue(), .margin(contact_cost=0.02) or .incremental(reward_cap=50, window_days=7)"
-    )
-
-
-def _check_parts(explorer: Explorer, posterior: Posterior) -> None:
-    for name, part, contract in (
-        ("explorer", explorer, Explorer), ("posterior", posterior, Posterior),
-    ):  # fmt: skip
-        if isinstance(part, type) or not isinstance(part, contract):
-            raise InvalidTypeError(
-                f"{name} must keep the contract of seg1.bandit.{contract.__name__}, "
-                f"got {part.__name__ if isinstance(part, type) else type(part).__name__}"
-            )
-
-
-def _checked_schema(context: ContextSchema | None) -> ContextSchema:
-    if context is None or isinstance(context, ContextSchema):
-        return context or ContextSchema()
-    raise InvalidTypeError(f"context must be a ContextSchema, got {type(context).__name__}")
-
-
-def _checked_floor(floor: float, *, explorer: Explorer) -> float:
-    share = check_at_least(floor, name="floor", low=0)
-    if share > 1:
-        raise InvalidArgumentError(f"floor must lie in [0, 1], got {floor!r}")
-    if not share and explorer.needs_floor:
-        raise InvalidArgumentError(
-            f"{type(explorer).__name__} tries few arms without a floor, and no log of it can judge "
-            "another policy: give a floor, or Greedy(without_floor=True)"
-        )
-    return share
-
-
-def _laid_out(offers: Sequence[Offer], *, goal: Goal, no_offer: bool) -> Arms:
-    arms = Arms.of(offers, goal=goal, no_offer=no_offer)
-    if len(arms) > MAX_ARMS:
-        raise InvalidArgumentError(
-            f"at most {MAX_ARMS} arms are scored, and these offers make {len(arms)} (offer x price "
-            "x slot, and no offer): give fewer prices or slots, or split them over selectors"
-        )
-    return arms
-
-
-def _reward(*, accepted: bool | None, reward: float | None, goal: Goal) -> float:
-    if accepted is not None or reward is None:
-        raise InvalidArgumentError(
-            "the goal is incremental: give reward=, the customer's total in the window, "
-            "and not accepted="
-        )
-    cap = math.inf if goal.reward_cap is None else goal.reward_cap
-    return min(check_at_least(reward, name="reward", low=-1e150), cap)
-
-
-def _acceptance(*, accepted: bool | None, reward: float | None, kind: str, is_offer: bool) -> float:
-    if reward is not None or not isinstance(accepted, bool | np.bool_):
-        raise InvalidArgumentError(
-            f"the goal is {kind}: give accepted=True or accepted=False, and not reward="
-        )
-    if accepted and not is_offer:
-        raise InvalidArgumentError("no offer was shown: nothing could be accepted")
-    return float(accepted)

@@ -68,7 +68,7 @@ class State:
         self._selector = selector
         self._catalogue = catalogue
         self._has_affinity = n_features > selector.schema.n_features
-        self.posterior = selector.posterior.start(n_arms=len(selector.arms), n_features=n_features)
+        self.posterior = selector.start(n_features=n_features)
         self.counters = Counters(selector.arms.offers, caps=caps)
         self.outcomes = Outcomes()
         self.observed: dict[Id, list[Observed]] = {}

@@ -1,0 +1,64 @@
+"""Contraction: what a model shared by all arms says of each of them, in one context.
+
+The coefficients of arm k are ``B f_k``, f_k being its features and B of shape (n_features,
+n_arm_features) normal. In one context x the arms then depend on ``B'x`` alone: as many numbers as
+an arm has features, however many arms there are.
+"""
+
+import numpy as np
+from scipy.linalg.blas import dger
+
+from seg1._types import Float64s
+
+__all__ = ["contracted_root", "lower_by"]
+
+_JITTER = 1e-12
+
+
+def contracted_root(covariance: Float64s, x: Float64s, *, has_own: bool) -> Float64s:
+    """Give a root of the covariance of B'x, to multiply features of arms with.
+
+    Parameters
+    ----------
+    covariance
+        Of B, column after column, symmetric; shape (n, n), n = n_arm_features * n_features.
+    x
+        The context, all features or, with `has_own`, all but the last.
+    has_own
+        Whether the last feature of the context is another for each arm. The root is then twice as
+        wide: its second half goes with an arm's features times its own.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_arm_features, n_arm_features), or twice that
+        R with R R' the covariance.
+    """
+    d = len(x) + has_own
+    m = len(covariance) // d
+    blocks = covariance.reshape(m, d, m, d)
+    if not has_own:
+        # (m * d * m, d) @ (d,), and once more: -> (m, m)
+        half = (covariance.reshape(-1, d) @ x).reshape(m, d, m)
+        return _root(x @ half)
+    half = (blocks[..., :-1] @ x).reshape(m, d, m)
+    both = np.empty((2 * m, 2 * m))
+    both[:m, :m] = x @ half[:, :-1]
+    both[m:, :m] = half[:, -1]
+    both[:m, m:] = half[:, -1].T
+    both[m:, m:] = blocks[:, -1, :, -1]
+    return _root(both)
+
+
+def _root(covariance: Float64s) -> Float64s:
+    covariance.ravel()[:: len(covariance) + 1] += _JITTER * float(covariance.trace())
+    return np.linalg.cholesky(covariance).astype(np.float64, copy=False)
+
+
+def lower_by(matrix: Float64s, u: Float64s, shrink: float) -> None:
+    """Take ``shrink u u'`` from a symmetric matrix, in place and symmetric in every bit.
+
+    `matrix` must be in C order; shrink >= 0. The vector is scaled first: scaling it within the
+    product would round the two halves apart, and with forgetting they would diverge.
+    """
+    v = np.sqrt(shrink) * u
+    dger(-1.0, v, v, a=matrix.T, overwrite_a=1)
