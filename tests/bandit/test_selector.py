@@ -359,7 +359,7 @@ def test_a_posterior_that_breaks_its_contract_is_refused() -> None:
 
 
 def test_what_is_accepted_becomes_likelier() -> None:
-    chosen_by = selector()
+    chosen_by = selector(posterior=PerOfferLinear())
     before = chosen_by.choose({"hour": 8}, id=0, at=0, allow=["cake"])
 
     for i in range(30):

@@ -5,6 +5,7 @@ from seg1.bandit.context import ContextSchema
 from seg1.bandit.explore import Explorer, Greedy, InverseGap, ThompsonSampling
 from seg1.bandit.frozen import FrozenPolicy, PolicyStates
 from seg1.bandit.hybrid import HybridLinear, HybridState
+from seg1.bandit.ladder import LadderLinear, LadderState
 from seg1.bandit.per_offer import PerOfferLinear, PerOfferState
 from seg1.bandit.posterior import Belief, Layout, Posterior, PosteriorState
 from seg1.bandit.scoring import ScoredArms
@@ -21,6 +22,8 @@ __all__ = [
     "HybridLinear",
     "HybridState",
     "InverseGap",
+    "LadderLinear",
+    "LadderState",
     "Layout",
     "OfferSelector",
     "PerOfferLinear",

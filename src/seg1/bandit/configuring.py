@@ -6,6 +6,7 @@ from seg1._checks import check_at_least
 from seg1.bandit.context import ContextSchema
 from seg1.bandit.explore import Explorer
 from seg1.bandit.hybrid import HybridLinear
+from seg1.bandit.ladder import LadderLinear
 from seg1.bandit.per_offer import PerOfferLinear
 from seg1.bandit.posterior import Layout, Posterior
 from seg1.errors import InvalidArgumentError, InvalidTypeError
@@ -36,13 +37,15 @@ def checked_explorer(explorer: Explorer) -> Explorer:
     return explorer
 
 
-def checked_posterior(posterior: Posterior | None, layout: Layout) -> Posterior:
+def checked_posterior(posterior: Posterior | None, layout: Layout, *, goal: Goal) -> Posterior:
     """Accept what keeps the contract of `Posterior`; choose one where none was given.
 
-    `HybridLinear` where the arms are described by more than that they are there, else
-    `PerOfferLinear`.
+    `LadderLinear` where an offer has several prices and acceptance is learned; else `HybridLinear`
+    where features or slots tell arms apart; else `PerOfferLinear`.
     """
     if posterior is None:
+        if layout.rung.any() and not goal.learns_reward:
+            return LadderLinear()
         return HybridLinear() if layout.features.shape[1] > 1 else PerOfferLinear()
     if isinstance(posterior, type) or not isinstance(posterior, Posterior):
         raise InvalidTypeError(_broken("posterior", posterior, "Posterior"))

@@ -48,8 +48,9 @@ class OfferSelector:
     explorer
         How to weigh learning against earning.
     posterior
-        How to learn from answers. None: `HybridLinear` where offers have features, or slots,
-        that tell them apart; else `PerOfferLinear`.
+        How to learn from answers. None: `LadderLinear` where an offer has several prices and
+        acceptance is learned; else `HybridLinear` where features or slots tell offers apart; else
+        `PerOfferLinear`.
     floor
         Share of the probability that is spread evenly over the eligible offers, in [0, 1]. With 0
         a log may not support judging another policy by it.
@@ -80,7 +81,7 @@ class OfferSelector:
     >>> selector = OfferSelector(offers, goal=Goal.margin(contact_cost=0.02), seed=7)
     >>> choice = selector.choose({}, id="visit-1", at=0)
     >>> choice.offer, choice.price, round(choice.action_prob, 3)
-    ('coffee', 1.29, 0.344)
+    ('coffee', 1.29, 0.798)
     >>> selector.learn(choice, accepted=True, at=0)
     >>> selector.n_learned
     1
@@ -105,7 +106,7 @@ class OfferSelector:
         self.schema = checked_schema(context)
         self.arms = laid_out(offers, goal=self.goal, no_offer=no_offer)
         self._layout = Layout.of(self.arms)
-        self.posterior = checked_posterior(posterior, self._layout)
+        self.posterior = checked_posterior(posterior, self._layout, goal=self.goal)
         self._scoring = Scoring.of(self.arms, goal=self.goal, explorer=explorer, floor=self.floor)
         self._availability = Availability.of(self.arms)
         self._lock = threading.Lock()

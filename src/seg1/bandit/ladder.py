@@ -1,0 +1,288 @@
+"""`LadderLinear`: acceptance at several prices, which rises with the discount in every draw.
+
+The prices of an offer (for one slot) share one regression. In the context x, at rung r of discount
+depth ``t_r`` (0 at the regular price), acceptance, or its log odds, is
+
+    ``x'beta + t_r x'gamma + sum_{j <= r} s_j``,
+
+so that the step to rung j is ``(t_j - t_{j-1}) x'gamma + s_j``. What is believed of level and steps
+in a context is normal; draws keep to steps >= 0: each step is drawn from its normal given the steps
+before it, cut off at 0 (Geweke 1991, "Efficient simulation from the multivariate normal"), then the
+level given all steps.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, ndtr, ndtri
+
+from seg1._checks import check_int, check_number
+from seg1._types import Float64s
+from seg1.bandit.contract import lower_by
+from seg1.bandit.joint import N_DRAWS, normal_points
+from seg1.bandit.learning import Learning
+from seg1.bandit.link import Link, working_row
+from seg1.bandit.packed import unpacked
+from seg1.bandit.posterior import Arrays, Belief, Layout, checked_array
+from seg1.bandit.regressions import Regressions
+from seg1.errors import InvalidArgumentError
+
+__all__ = ["LadderLinear", "LadderState"]
+
+_FURTHEST: Final = 30.0  # standard deviations; beyond, a truncated normal is its bound
+_JITTER: Final = 1e-12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LadderLinear(Learning):
+    """One regression for the prices of an offer; a lower price is never accepted less.
+
+    What is learned at one price tells of the others, and no draw of it lets acceptance fall as the
+    price falls. For goals that learn acceptance; a reward may well fall with the price.
+
+    Parameters
+    ----------
+    half_life_days, prior_sd, intercept_sd, noise_sd, tick_hours
+        As for `PerOfferLinear`; the priors are of what is accepted at the regular price, and of the
+        effect of a discount of all of it.
+    link
+        As there, but "logit" unless told: a discount does more where more would accept.
+    step_sd
+        Prior standard deviation of what a rung has beside the effect of its depth, in units of the
+        noise, > 0.
+
+    Examples
+    --------
+    >>> layout = Layout.plain(2)._replace(
+    ...     ladder=np.array([0, 0]), rung=np.array([0, 1]), depth=np.array([0.0, 0.25]))
+    >>> state = LadderLinear().start(layout, n_features=1)
+    >>> for arm, accepted in [(0, 1.0), (0, 0.0), (1, 0.0), (1, 0.0)]:
+    ...     state.fold(arm, np.array([1.0]), accepted, at_us=0)
+    >>> regular, lower = state.belief(np.array([1.0])).mean
+    >>> bool(regular < lower)
+    True
+    """
+
+    link: Link = "logit"
+    step_sd: float = 0.3
+
+    def __post_init__(self) -> None:
+        super(LadderLinear, self).__post_init__()  # slots make another class
+        object.__setattr__(self, "step_sd", check_number(self.step_sd, name="step_sd", above=0))
+
+    def start(self, layout: Layout, *, n_features: int) -> "LadderState":
+        """Give a state that has learned nothing; see `Posterior`."""
+        check_int(n_features, name="n_features", low=1)
+        prior = self._prior_of(layout, n_features)
+        n_ladders = int(layout.ladder.max(initial=-1)) + 1
+        return LadderState(self, Regressions.start(self, n=n_ladders, prior=prior), layout)
+
+    def from_arrays(self, arrays: Arrays, layout: Layout) -> "LadderState":
+        """Make a state again from what `to_arrays` gave, bit for bit.
+
+        Raises
+        ------
+        DamagedError
+            Where arrays are missing, of the wrong shape or dtype, or not finite.
+        """
+        n_steps = int(layout.rung.max())
+        regressions = Regressions.from_arrays(
+            self, arrays, prior=lambda width: self._prior_of(layout, (width - n_steps) // 2)
+        )
+        n, width = regressions.shape
+        whole = checked_array(arrays, "whole", shape=(n, width, width))
+        return LadderState(self, regressions, layout, whole=whole)
+
+    def _prior_of(self, layout: Layout, n_features: int) -> Float64s:
+        prior = self.prior(n_features)
+        return np.concatenate([prior, prior, np.full(int(layout.rung.max()), self.step_sd)])
+
+
+class LadderState:
+    """What each ladder of prices has learned. Made by `LadderLinear`."""
+
+    __slots__ = (
+        "_d", "_is_logit", "_layout", "_points", "_regressions", "_step_of", "_tick",
+        "_uniforms", "_whole", "config",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        config: LadderLinear,
+        regressions: Regressions,
+        layout: Layout,
+        *,
+        whole: Float64s | None = None,
+    ) -> None:
+        self.config = config
+        self._regressions = regressions
+        self._layout = layout
+        self._is_logit = config.link == "logit"
+        n, width = regressions.shape
+        n_steps = int(layout.rung.max())
+        self._d = (width - n_steps) // 2
+        self._step_of = _steps(layout, n_ladders=n)
+        # The level of each ladder, then its steps; all of them apart.
+        points, _ = normal_points(n * (1 + n_steps))
+        points = points.reshape(N_DRAWS, n, 1 + n_steps)
+        self._points, self._uniforms = points[..., 0], ndtr(points[..., 1:])
+        self._whole = unpacked(regressions.inverse) if whole is None else whole
+        self._tick = regressions.tick
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows were folded, whatever they weigh by now."""
+        return self._regressions.n_rows
+
+    def fold(self, arm: int, x: Float64s, reward: float, *, at_us: int) -> None:
+        """Learn one answer, in place; see `PerOfferState.fold`."""
+        ladder, row = self._row(arm, x, reward)
+        weight = self._weight_at(at_us)
+        if self._is_logit:
+            mean = float(self._regressions.coefficients[ladder] @ row)
+            variance = self._regressions.variance_of(ladder, row)
+            reward, weight = working_row(reward, mean=mean, variance=variance, weight=weight)
+        u, shrink = self._regressions.fold(ladder, row, reward, weight=weight)
+        lower_by(self._whole[ladder], u, shrink)
+
+    def correct(self, arm: int, x: Float64s, *, before: float, after: float, at_us: int) -> None:
+        """Replace the answer of a row that was folded; see `PerOfferState.correct`."""
+        ladder, row = self._row(arm, x, before)
+        self._regressions.check_row(ladder, row, after)
+        weight = self._weight_at(at_us)
+        self._regressions.correct(ladder, row, before=before, after=after, weight=weight)
+
+    def remove(self, arm: int, x: Float64s, reward: float, *, at_us: int) -> None:
+        """Forget a row that was folded; see `PerOfferState.remove`."""
+        self._regressions.check_sums("rows cannot be removed")
+        ladder, row = self._row(arm, x, reward)
+        self._regressions.remove(ladder, row, reward, weight=self._weight_at(at_us))
+        self._whole[ladder] = unpacked(self._regressions.inverse[ladder : ladder + 1])[0]
+
+    def belief(self, x: Float64s, *, own: Float64s | None = None) -> Belief:
+        """Say what is believed of each arm: means, deviations and draws under steps >= 0.
+
+        With `own`, arms of one ladder have the same last feature: they are of one offer.
+        """
+        if x.shape != (self._d - (own is not None),):
+            raise InvalidArgumentError(
+                f"x must have shape ({self._d - (own is not None)},), got {x.shape}"
+            )
+        level, steps = self._drawn(*self._contracted(self._contexts(x, own)))
+        rising = np.concatenate([np.zeros((*level.shape, 1)), steps.cumsum(axis=2)], axis=2)
+        rising += level[..., None]
+        # (N_DRAWS, n_arms), acceptances all
+        draws: Float64s = rising[:, self._layout.ladder, self._layout.rung]
+        draws = expit(draws) if self._is_logit else draws.clip(0.0, 1.0)
+        return Belief(draws.mean(axis=0), draws.std(axis=0), lambda arms: draws[:, arms])
+
+    def copy(self) -> "LadderState":
+        """Give a state that goes its own way."""
+        return LadderState(
+            self.config, self._regressions.copy(), self._layout, whole=self._whole.copy()
+        )
+
+    def merge(self, other: "LadderState") -> "LadderState":
+        """Give the state that has folded the rows of both; see `PerOfferState.merge`."""
+        own, its = self._layout, other._layout  # noqa: SLF001  # its kind
+        same = all(np.array_equal(a, b) for a, b in zip(own[1:], its[1:], strict=True))
+        if not same or self.config != other.config:
+            raise InvalidArgumentError(
+                "states can be merged where configuration and prices are the same"
+            )
+        merged = self._regressions.merge(other._regressions)  # noqa: SLF001  # its kind
+        return LadderState(self.config, merged, self._layout)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:  # Any: as in `Arrays`
+        """Give copies of all that `LadderLinear.from_arrays` needs."""
+        return self._regressions.to_arrays() | {"whole": self._whole.copy()}
+
+    def _row(self, arm: int, x: Float64s, reward: float) -> tuple[int, Float64s]:
+        """Give an arm's ladder, and the row that a context makes there, checked."""
+        layout = self._layout
+        if not 0 <= arm < len(layout.ladder):
+            raise InvalidArgumentError(f"arm must lie in [0, {len(layout.ladder)}), got {arm}")
+        if x.shape != (self._d,):
+            raise InvalidArgumentError(f"x must have shape ({self._d},), got {x.shape}")
+        ladder, rung = int(layout.ladder[arm]), int(layout.rung[arm])
+        row = np.zeros(self._regressions.shape[1])
+        row[: self._d] = x
+        row[self._d : 2 * self._d] = layout.depth[arm] * x
+        row[2 * self._d : 2 * self._d + rung] = 1.0
+        self._regressions.check_row(ladder, row, reward)
+        return ladder, row
+
+    def _weight_at(self, at_us: int) -> float:
+        weight = self._regressions.weight_at(at_us)
+        if self._regressions.tick != self._tick:
+            self._whole = unpacked(self._regressions.inverse)
+            self._tick = self._regressions.tick
+        return weight
+
+    def _contexts(self, x: Float64s, own: Float64s | None) -> Float64s:
+        """Give the context of each ladder, (n_ladders, n_features): its arms have one offer."""
+        n = len(self._whole)
+        if own is None:
+            return np.broadcast_to(x, (n, len(x)))
+        contexts = np.empty((n, len(x) + 1))
+        contexts[:, :-1] = x
+        contexts[self._layout.ladder, -1] = own
+        return contexts
+
+    def _contracted(self, contexts: Float64s) -> tuple[Float64s, Float64s]:
+        """Give mean and covariance of each ladder's steps, then its level, in its context."""
+        d, whole = self._d, self._whole
+        a = self._regressions.coefficients
+        n, n_steps = len(whole), self._step_of.shape[1]
+        # What level, depth and each rung by itself say: (n, n_steps + 2)
+        said = np.concatenate(
+            [_dot(a[:, :d], contexts), _dot(a[:, d : 2 * d], contexts), a[:, 2 * d :]], axis=1
+        )
+        half = np.empty((n, whole.shape[1], n_steps + 2))
+        half[..., :1] = whole[..., :d] @ contexts[..., None]
+        half[..., 1:2] = whole[..., d : 2 * d] @ contexts[..., None]
+        half[..., 2:] = whole[..., 2 * d :]
+        gram = np.concatenate(
+            [contexts[:, None] @ half[:, :d], contexts[:, None] @ half[:, d : 2 * d],
+             half[:, 2 * d :]], axis=1,
+        )  # fmt: skip
+        gram *= self._regressions.noise[:, None, None]
+        # From those to steps, then level: (n, n_steps + 1, n_steps + 2)
+        to = np.zeros((n, n_steps + 1, n_steps + 2))
+        to[:, :-1, 1] = self._step_of
+        to[:, :-1, 2:] = np.eye(n_steps)
+        to[:, -1, 0] = 1.0
+        return (to @ said[..., None])[..., 0], to @ gram @ to.swapaxes(1, 2)
+
+    def _drawn(self, mean: Float64s, covariance: Float64s) -> tuple[Float64s, Float64s]:
+        """Draw levels (N_DRAWS, n_ladders), and steps >= 0, (N_DRAWS, n_ladders, n_steps)."""
+        n_steps = mean.shape[1] - 1
+        diagonal = np.einsum("kii->ki", covariance)
+        diagonal += _JITTER * diagonal.max(axis=1, keepdims=True)
+        root = np.linalg.cholesky(covariance)
+        z = np.empty((N_DRAWS, *mean.shape))
+        for j in range(n_steps):
+            given = mean[:, j] + np.einsum("ski,ki->sk", z[..., :j], root[:, j, :j])
+            bound = np.minimum(-given / root[:, j, j], _FURTHEST)
+            upper = (1.0 - self._uniforms[..., j]) * ndtr(-bound)
+            z[..., j] = np.maximum(-ndtri(upper), bound)
+        z[..., -1] = self._points
+        drawn = np.einsum("ski,kji->skj", z, root) + mean
+        return drawn[..., -1], drawn[..., :-1].clip(0.0)
+
+
+def _dot(rows: Float64s, others: Float64s) -> Float64s:
+    dots: Float64s = np.einsum("ij,ij->i", rows, others)[:, None]
+    return dots
+
+
+def _steps(layout: Layout, *, n_ladders: int) -> Float64s:
+    """Give how much deeper each rung is than the one before, (n_ladders, n_steps)."""
+    n_rungs = int(layout.rung.max()) + 1
+    depth = np.zeros((n_ladders, n_rungs))
+    depth[layout.ladder, layout.rung] = layout.depth
+    # A rung that a ladder lacks is no deeper than the last one that it has.
+    filled: Float64s = np.maximum.accumulate(depth, axis=1)
+    return np.diff(filled, axis=1)
