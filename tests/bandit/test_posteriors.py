@@ -302,7 +302,7 @@ def test_many_updates_with_directions_never_seen_stay_exact(
     kept = state.to_arrays()
     afresh = state.merge(posterior.start(LAYOUT, n_features=D)).to_arrays()
 
-    for name in ("whole", "shared", "B", "inverse"):
+    for name in ("whole", "shared", "shared_mean", "inverse"):
         if name in kept:
             assert np.abs(kept[name] - afresh[name]).max() <= 1e-8, name
     whole = kept["whole"]

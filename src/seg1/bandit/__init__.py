@@ -8,6 +8,7 @@ from seg1.bandit.hybrid import HybridLinear, HybridState
 from seg1.bandit.ladder import LadderLinear, LadderState
 from seg1.bandit.per_offer import PerOfferLinear, PerOfferState
 from seg1.bandit.posterior import Belief, Layout, Posterior, PosteriorState
+from seg1.bandit.reasons import Contribution, Reasons
 from seg1.bandit.scoring import ScoredArms
 from seg1.bandit.selector import OfferSelector
 from seg1.bandit.shared import SharedLinear, SharedState
@@ -16,6 +17,7 @@ __all__ = [
     "Belief",
     "Choice",
     "ContextSchema",
+    "Contribution",
     "Explorer",
     "FrozenPolicy",
     "Greedy",
@@ -31,6 +33,7 @@ __all__ = [
     "PolicyStates",
     "Posterior",
     "PosteriorState",
+    "Reasons",
     "ScoredArms",
     "SharedLinear",
     "SharedState",

@@ -219,6 +219,12 @@ class HybridState:
             return Belief(*acceptances(mean, sd), acceptance_draws(draws))
         return Belief(mean, sd, draws)
 
+    def coefficients(self) -> Float64s:
+        """Give what each feature adds to the answer of each arm, (n_arms, n_features)."""
+        told = self._features @ self._B.reshape(self._features.shape[1], -1)
+        pulled: Float64s = np.einsum("kij,kj->ki", self._whole, self._ridge * told)
+        return self._own.coefficients + pulled
+
     def copy(self) -> "HybridState":
         """Give a state that goes its own way."""
         return HybridState(self.config, self._own.copy(), self._features, caches=self.to_arrays())
@@ -237,7 +243,7 @@ class HybridState:
         return self._own.to_arrays() | {
             "whole": self._whole.copy(),
             "shared": self._shared.copy(),
-            "B": self._B.copy(),
+            "shared_mean": self._B.copy(),
             "residual": self._residual.copy(),
         }
 
@@ -253,7 +259,7 @@ class HybridState:
         n = self._features.shape[1] * d
         self._whole = checked_array(caches, "whole", shape=(n_arms, d, d))
         self._shared = checked_array(caches, "shared", shape=(n, n))
-        self._B = checked_array(caches, "B", shape=(n,))
+        self._B = checked_array(caches, "shared_mean", shape=(n,))
         self._residual = checked_array(caches, "residual", shape=(n_arms,))
 
     def _refresh(self) -> None:

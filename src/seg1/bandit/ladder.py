@@ -178,6 +178,18 @@ class LadderState:
         draws = expit(draws) if self._is_logit else draws.clip(0.0, 1.0)
         return Belief(draws.mean(axis=0), draws.std(axis=0), lambda arms: draws[:, arms])
 
+    def coefficients(self) -> Float64s:
+        """Give what each feature adds to the answer of each arm, (n_arms, n_features).
+
+        What rungs have of their own is in the first, the intercept. The bound on steps is not.
+        """
+        layout, d = self._layout, self._d
+        a = self._regressions.coefficients[layout.ladder]
+        coefficients: Float64s = a[:, :d] + layout.depth[:, None] * a[:, d : 2 * d]
+        climbed = np.arange(a.shape[1] - 2 * d) < layout.rung[:, None]
+        coefficients[:, 0] += np.einsum("ij,ij->i", a[:, 2 * d :], climbed.astype(np.float64))
+        return coefficients
+
     def copy(self) -> "LadderState":
         """Give a state that goes its own way."""
         return LadderState(

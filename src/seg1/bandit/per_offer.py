@@ -191,6 +191,10 @@ class PerOfferState:
         np.sqrt(sd, out=sd)
         return Belief(*acceptances(mean, sd)) if self._is_logit else Belief(mean, sd)
 
+    def coefficients(self) -> Float64s:
+        """Give what each feature adds to the answer of each arm, (n_arms, n_features); a copy."""
+        return self._regressions.coefficients.copy()
+
     def copy(self) -> "PerOfferState":
         """Give a state that goes its own way."""
         return PerOfferState(self._regressions.copy())

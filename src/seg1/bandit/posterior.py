@@ -127,6 +127,10 @@ class PosteriorState(Protocol):
         """
         ...
 
+    def coefficients(self) -> Float64s:
+        """Give what each feature adds to the answer of each arm, (n_arms, n_features)."""
+        ...
+
     def copy(self) -> Self:
         """Give a state that goes its own way."""
         ...

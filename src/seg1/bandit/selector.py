@@ -1,36 +1,27 @@
 """`OfferSelector`: which offer, at which price and for which time, and with what probability."""
 
-import hashlib
-import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
+from os import PathLike
+from typing import overload
 
 from seg1._checks import check_int, read_only, to_us
-from seg1._random import keyed_uniform
 from seg1._types import At, Bools, Float64s, Id
-from seg1.bandit.answers import acceptance_of, reward_of
-from seg1.bandit.availability import Availability
-from seg1.bandit.choice import Choice, draw_from
-from seg1.bandit.configuring import (
-    MAX_ARMS,
-    checked_explorer,
-    checked_floor,
-    checked_goal,
-    checked_posterior,
-    checked_schema,
-    laid_out,
-)
-from seg1.bandit.context import ContextSchema
-from seg1.bandit.explore import Explorer, ThompsonSampling
+from seg1.bandit.choice import Choice
+from seg1.bandit.configuration import Configuration
 from seg1.bandit.frozen import FrozenPolicy
-from seg1.bandit.posterior import Layout, Posterior, PosteriorState
-from seg1.bandit.scoring import ScoredArms, Scoring
+from seg1.bandit.posterior import PosteriorState
+from seg1.bandit.reasons import Reasons, told_reasons
+from seg1.bandit.saved import load_state, save_state
+from seg1.bandit.scoring import ScoredArms
+from seg1.bandit.slate import drawn_slate, groups_of
+from seg1.bandit.warm import rows_of
 from seg1.errors import InvalidArgumentError
-from seg1.offers import Goal, Offer
+from seg1.journal import DecisionLog
 
-__all__ = ["MAX_ARMS", "OfferSelector"]
+__all__ = ["OfferSelector"]
 
 
-class OfferSelector:
+class OfferSelector(Configuration):
     """Choose offers by what was learned, keep learning, and know each probability exactly.
 
     As a configuration it has pure parts (`start`, `probabilities`, `draw`, `reward_of`) that take a
@@ -77,6 +68,7 @@ class OfferSelector:
 
     Examples
     --------
+    >>> from seg1.offers import Goal, Offer
     >>> offers = [Offer("coffee", cost=0.30, prices=[1.29, 0.99]), Offer("tea", worth=0.50)]
     >>> selector = OfferSelector(offers, goal=Goal.margin(contact_cost=0.02), seed=7)
     >>> choice = selector.choose({}, id="visit-1", at=0)
@@ -87,161 +79,37 @@ class OfferSelector:
     1
     """
 
-    def __init__(
-        self,
-        offers: Sequence[Offer],
-        *,
-        context: ContextSchema | None = None,
-        goal: Goal | None = None,
-        explorer: Explorer = ThompsonSampling(),  # noqa: B008  # frozen
-        posterior: Posterior | None = None,
-        floor: float = 0.01,
-        no_offer: bool = True,
-        seed: int = 0,
-    ) -> None:
-        self.goal = checked_goal(goal)
-        self.explorer = checked_explorer(explorer)
-        self.floor = checked_floor(floor, explorer=explorer)
-        self.seed = check_int(seed, name="seed", low=0)
-        self.schema = checked_schema(context)
-        self.arms = laid_out(offers, goal=self.goal, no_offer=no_offer)
-        self._layout = Layout.of(self.arms)
-        self.posterior = checked_posterior(posterior, self._layout, goal=self.goal)
-        self._scoring = Scoring.of(self.arms, goal=self.goal, explorer=explorer, floor=self.floor)
-        self._availability = Availability.of(self.arms)
-        self._lock = threading.Lock()
-        self._state = self.start()
-
-    @property
-    def version(self) -> str:
-        """Name what its probabilities follow from, but for the state: 16 hexadecimal digits.
-
-        Explorer and posterior stand in it by their `repr`.
-        """
-        told = (
-            f"{self.arms.arms!r}{self.goal!r}{self.explorer!r}{self.posterior!r}"
-            f"{self.floor!r}{self.schema.version}"
-        )
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
-
     @property
     def n_learned(self) -> int:
         """How many answers were learned here, by `learn`."""
         with self._lock:
             return self._state.n_rows
 
-    def start(self, *, n_features: int | None = None) -> PosteriorState:
-        """Give a state that has learned nothing, for a caller who keeps its own.
-
-        Parameters
-        ----------
-        n_features
-            Length of the vectors it will learn on; None: of the schema's.
-        """
-        return self.posterior.start(self._layout, n_features=n_features or self.schema.n_features)
-
-    def probabilities(
+    @overload
+    def choose(
         self,
-        state: PosteriorState,
-        x: Float64s,
+        context: Mapping[str, object],
         *,
-        own: Float64s | None = None,
-        eligible: Bools,
-        unit_price: float = 0.0,
-    ) -> ScoredArms:
-        """Give the probability of every arm, and what it was made of. Reads the state only.
+        id: Id,
+        at: At,
+        allow: Collection[Id] | None = None,
+        deny: Collection[Id] = (),
+        n: None = None,
+        by_group: bool = False,
+    ) -> Choice: ...
 
-        Parameters
-        ----------
-        state
-            What has been learned; nobody may change it meanwhile.
-        x
-            The encoded context, float64, shape (n_features,).
-        own
-            One more feature, of each arm its own, where the state has one; float64, (n_arms,).
-        eligible
-            Which arms may be chosen, bool, shape (n_arms,), at least one.
-        unit_price
-            Price of pacing, >= 0, for each unit that an offer costs: charged for the *expected*
-            cost, which is the offer's cost times the answer where acceptance is learned, and the
-            offer's cost where a reward is.
-
-        Returns
-        -------
-        ScoredArms
-
-        Raises
-        ------
-        InvalidArgumentError
-            Where no arm is eligible, or a shape is wrong.
-        PluginError
-            Where explorer or posterior answered in a form that their contracts forbid.
-        """
-        belief = state.belief(x, own=own)
-        return self._scoring.score(belief, eligible=eligible, unit_price=unit_price)
-
-    def draw(self, p: Float64s, *, draw_id: Id, attempt: int = 0) -> int:
-        """Draw an arm: what seed, id and attempt decide, from the very vector given.
-
-        Parameters
-        ----------
-        p
-            Probabilities, float64, shape (n_arms,).
-        draw_id
-            What it is drawn for, such as a decision's id.
-        attempt
-            0 for the first draw of that id; another number draws afresh.
-
-        Returns
-        -------
-        int
-            Position of an arm; never of one with probability 0.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> selector = OfferSelector([Offer("tea")], goal=Goal.response())
-        >>> selector.draw(np.array([0.0, 1.0]), draw_id="visit-1")
-        1
-        """
-        uniform = keyed_uniform(self.seed, purpose="arm", draw_id=draw_id, attempt=attempt)
-        return draw_from(p, uniform=uniform)
-
-    def learns_arm(self, arm: int) -> bool:
-        """Say whether answers to an arm are learned: all but no offer's, unless rewards are."""
-        return self.goal.learns_reward or bool(self.arms.offer_index[arm] >= 0)
-
-    def reward_of(
-        self, arm: int, *, accepted: bool | None = None, reward: float | None = None
-    ) -> float:
-        """Give the number that is learned from an answer: exactly one of the two, by the goal.
-
-        Parameters
-        ----------
-        arm
-            Position of the arm that was shown.
-        accepted
-            Whether the customer accepted, where the goal learns acceptance.
-        reward
-            The customer's total reward, finite, where the goal is incremental; what lies above the
-            goal's cap counts as the cap.
-
-        Raises
-        ------
-        InvalidArgumentError
-            For the other of the two, both, neither, or no offer that was accepted.
-
-        Examples
-        --------
-        >>> selector = OfferSelector([Offer("tea")], goal=Goal.response())
-        >>> selector.reward_of(0, accepted=True)
-        1.0
-        """
-        if self.goal.learns_reward:
-            return reward_of(accepted=accepted, reward=reward, goal=self.goal)
-        return acceptance_of(
-            accepted=accepted, reward=reward, kind=self.goal.kind, is_offer=self.learns_arm(arm)
-        )
+    @overload
+    def choose(
+        self,
+        context: Mapping[str, object],
+        *,
+        id: Id,
+        at: At,
+        allow: Collection[Id] | None = None,
+        deny: Collection[Id] = (),
+        n: int,
+        by_group: bool = False,
+    ) -> tuple[Choice, ...]: ...
 
     def choose(
         self,
@@ -251,7 +119,9 @@ class OfferSelector:
         at: At,
         allow: Collection[Id] | None = None,
         deny: Collection[Id] = (),
-    ) -> Choice:
+        n: int | None = None,
+        by_group: bool = False,
+    ) -> Choice | tuple[Choice, ...]:
         """Choose an arm. The same id draws the same arm, as long as the same was learned.
 
         Parameters
@@ -267,10 +137,16 @@ class OfferSelector:
             no audience; a personal rule can be vouched for only by naming the offer here.
         deny
             Ids of offers that may not be shown; it wins over `allow`.
+        n
+            Choose a slate of up to n offers, n >= 1: each is drawn from the same probabilities over
+            what is left, and holds the very vector it was drawn from. No offer, once drawn, ends
+            it. Fewer than n rather than one that may not be shown.
+        by_group
+            Whether a slate has one offer of a group at most; of an offer it has one arm anyway.
 
         Returns
         -------
-        Choice
+        Choice, or for a slate a tuple of them, at least one
 
         Raises
         ------
@@ -285,13 +161,43 @@ class OfferSelector:
         with self._lock:
             belief = self._state.belief(x)
         scored = self._scoring.score(belief, eligible=eligible)
-        arm = self.draw(scored.p, draw_id=id)
+        if n is None:
+            arm = self.draw(scored.p, draw_id=id)
+            return self._choice(arm, scored.p, scored, id=id, x=x, at_us=at_us)
+
+        def rescored(left: Bools) -> Float64s | None:
+            mask = eligible & left
+            return self._scoring.score(belief, eligible=mask).p if mask.any() else None
+
+        slate = drawn_slate(
+            scored.p,
+            n=check_int(n, name="n", low=1),
+            groups=groups_of(self.arms, by_group=by_group),
+            no_offer=self.arms.offer_index < 0,
+            rescore=rescored,
+            draw=lambda p, place: self.draw(p, draw_id=id, attempt=place),
+        )
+        return tuple(self._choice(arm, p, scored, id=id, x=x, at_us=at_us) for arm, p in slate)
+
+    def _choice(
+        self,
+        arm: int,
+        p: Float64s,
+        scored: ScoredArms,
+        *,
+        id: Id,  # noqa: A002  # as in `choose`
+        x: Float64s,
+        at_us: int,
+    ) -> Choice:
+        shown = self.arms.arms[arm]
         return Choice(
             id=id,
-            **self.arms.arms[arm]._asdict(),
-            action_prob=float(scored.p[arm]),
+            offer=shown.offer,
+            price=shown.price,
+            slot=shown.slot,
+            action_prob=float(p[arm]),
             response_prob=float(scored.response[arm]),
-            probabilities=read_only(scored.p),
+            probabilities=read_only(p),
             arm=arm,
             x=read_only(x),
             at_us=at_us,
@@ -325,6 +231,142 @@ class OfferSelector:
         if self.learns_arm(choice.arm):
             with self._lock:
                 self._state.fold(choice.arm, choice.x, learned, at_us=choice.at_us)
+
+    def correct(
+        self,
+        choice: Choice,
+        *,
+        before: float,
+        accepted: bool | None = None,
+        reward: float | None = None,
+    ) -> None:
+        """Replace an answer that was learned by another.
+
+        Parameters
+        ----------
+        choice
+            What `choose` gave, and `learn` was told the answer to.
+        before
+            What was told then: whether it was accepted, or the reward.
+        accepted, reward
+            The right answer, as for `reward_of`.
+        """
+        after = self.reward_of(choice.arm, accepted=accepted, reward=reward)
+        if self.goal.learns_reward:
+            was = self.reward_of(choice.arm, reward=before)
+        else:
+            was = self.reward_of(choice.arm, accepted=bool(before))
+        if self.learns_arm(choice.arm):
+            with self._lock:
+                self._state.correct(
+                    choice.arm, choice.x, before=was, after=after, at_us=choice.at_us
+                )
+
+    def warm_start(self, log: DecisionLog) -> int:
+        """Learn from decisions that were made elsewhere, each at the weight of its time.
+
+        Parameters
+        ----------
+        log
+            Decisions among the same arms, with contexts of the same schema; they were not chosen by
+            affinity. Held-out rows teach nothing.
+
+        Returns
+        -------
+        int
+            How many rows were learned.
+
+        Raises
+        ------
+        InvalidArgumentError
+            For a log of other arms or features, or with rewards that the goal does not give.
+        """
+        rows = rows_of(log, arms=self.arms, goal=self.goal, n_features=self.schema.n_features)
+        with self._lock:
+            for arm, x, answer, at_us in rows:
+                self._state.fold(arm, x, answer, at_us=at_us)
+        return len(rows)
+
+    def reasons(self, choice: Choice) -> Reasons:
+        """Say what each feature adds to the value of a chosen arm, against the runner-up.
+
+        By what is known now. Under a logit link amounts are in log odds, and leave out what an
+        acceptance is worth.
+
+        Parameters
+        ----------
+        choice
+            What `choose` gave.
+
+        Returns
+        -------
+        Reasons
+
+        Examples
+        --------
+        >>> from seg1 import Goal, Offer, OfferSelector
+        >>> offers = [Offer("tea"), Offer("soup")]
+        >>> selector = OfferSelector(offers, goal=Goal.response(), no_offer=False)
+        >>> choice = selector.choose({}, id="visit-1", at=0)
+        >>> selector.learn(choice, accepted=True, at=0)
+        >>> selector.reasons(choice).contributions
+        (Contribution(feature='intercept', amount=0.5),)
+        """
+        with self._lock:
+            theta = self._state.coefficients()
+        return told_reasons(
+            choice,
+            scoring=self._scoring,
+            arms=self.arms,
+            names=self.schema.names,
+            theta=theta,
+            is_logit=getattr(self.posterior, "link", "identity") == "logit",
+        )
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write what was learned into a folder, replacing what it held, in one step.
+
+        Parameters
+        ----------
+        path
+            The folder; made where missing. Its parent must exist.
+        """
+        with self._lock:
+            state = self._state.copy()
+        save_state(path, state, version=self.version)
+
+    def resume(self, path: str | PathLike[str]) -> None:
+        """Take up what a selector of the same version has saved: it goes on bit for bit.
+
+        Parameters
+        ----------
+        path
+            The folder.
+
+        Raises
+        ------
+        DamagedError
+            Where anything is missing, changed, or of another kind; nothing is taken up then.
+        InvalidArgumentError
+            Where it was saved under other offers, context, goal, explorer, posterior or floor.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from seg1 import Goal, Offer, OfferSelector
+        >>> first, second = (OfferSelector([Offer("tea")], goal=Goal.response()) for _ in range(2))
+        >>> first.learn(first.choose({}, id=1, at=0, allow=["tea"]), accepted=False, at=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     first.save(folder)
+        ...     second.resume(folder)
+        >>> second.n_learned == first.n_learned
+        True
+        """
+        state = load_state(
+            path, posterior=self.posterior, layout=self._layout, version=self.version
+        )
+        with self._lock:
+            self._state = state
 
     def frozen(self, state: PosteriorState | None = None) -> FrozenPolicy:
         """Give what is known now as a policy that learns no more.

@@ -136,6 +136,11 @@ class SharedState:
             return Belief(*acceptances(mean, sd), acceptance_draws(draws))
         return Belief(mean, sd, draws)
 
+    def coefficients(self) -> Float64s:
+        """Give what each feature adds to the answer of each arm, (n_arms, n_features)."""
+        coefficients: Float64s = self._features @ self._regression.coefficients.reshape(-1, self._d)
+        return coefficients
+
     def copy(self) -> "SharedState":
         """Give a state that goes its own way."""
         layout = Layout.plain(1)._replace(features=self._features)
