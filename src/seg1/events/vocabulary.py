@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterable, Mapping
-from itertools import repeat
 from typing import Any, Literal
 
 import numpy as np
@@ -158,9 +157,9 @@ class Vocabulary:
             ids = list(ids)
             if self._stored is None and set(map(type, ids)) == _TYPES.get(self._kind):
                 # All are plain ids of the kind: those that are found need no other look.
-                found = list(map(self._codes.get, ids, repeat(-1)))
-                if -1 not in found:
-                    return np.array(found, dtype=np.int32)
+                found = self._all_found(ids)
+                if found is not None:
+                    return found
         plain = _plain_ids(ids)
         if unknown == "add":
             self._add(plain)
@@ -358,6 +357,12 @@ class Vocabulary:
         if len(vocabulary) != len(ids):
             raise DamagedError(f"the {prefix} vocabulary holds an id twice")
         return vocabulary
+
+    def _all_found(self, ids: list[Id]) -> Int32s | None:
+        try:
+            return np.array(list(map(self._codes.__getitem__, ids)), dtype=np.int32)
+        except KeyError:
+            return None
 
     def _find(self, value: Id) -> int:
         code = self._codes.get(value, -1)

