@@ -7,6 +7,8 @@ confidences c. After a fit the factors stand in the eigenbasis of Y'Y, so Y'Y = 
 
 import math
 from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
 
 import numpy as np
 
@@ -20,6 +22,7 @@ __all__ = [
     "Penalty",
     "fold_in",
     "influence",
+    "lapack",
 ]
 
 BUCKET_RATIO = 1.15
@@ -137,6 +140,14 @@ def influence(
     return (solved.T @ Y_S.T) * confidence
 
 
+@cache  # one module and never another; asking for it by `import` takes 2 us of a fold-in's 15
+def lapack() -> ModuleType:
+    """Load LAPACK when it is first used: a fifth of a second."""
+    from scipy.linalg import lapack as loaded  # noqa: PLC0415
+
+    return loaded
+
+
 def _is_small(c: Float64s, *, n_factors: int) -> bool:
     """Whether a system of the size of the history is faster, and possible: every c > 1."""
     # The least by its place: a sixth of what `min` takes for a few numbers.
@@ -148,10 +159,8 @@ def _small_solve(Y: Float32s, c: Float64s, d: Float64s) -> Float64s | None:
 
     Woodbury and push-through: A^-1 Y' c = B' inner^-1 (c / (c - 1)); nothing cancels.
     """
-    from scipy.linalg.lapack import dposv  # noqa: PLC0415  # as for `_positive_solve`
-
     B, inner, inverse = _small_system(Y.astype(np.float64), c, d)
-    _, z, failed = dposv(inner.T, c * inverse, 0, 1, 1)  # upper, writing over both
+    _, z, failed = lapack().dposv(inner.T, c * inverse, 0, 1, 1)  # upper; writes over both
     if failed:
         return None
     factors: Float64s = z.dot(B)
@@ -160,8 +169,6 @@ def _small_solve(Y: Float32s, c: Float64s, d: Float64s) -> Float64s | None:
 
 def _narrow_solve(Y: Float32s, c: Float64s, d: Float64s) -> Float64s | None:
     """Solve in float32; None where something might cancel or the system is too ill-conditioned."""
-    from scipy.linalg.lapack import sposv  # noqa: PLC0415  # as for `_positive_solve`
-
     if not 1.0 <= c[c.argmin()] <= c[c.argmax()] <= NARROW_CONFIDENCE:
         return None
     Z = Y * np.sqrt(c - 1.0).astype(np.float32)[:, None]
@@ -173,7 +180,7 @@ def _narrow_solve(Y: Float32s, c: Float64s, d: Float64s) -> Float64s | None:
     if not condition <= NARROW_CONDITION:
         return None
     diagonal += d
-    _, x, failed = sposv(A.T, c.astype(np.float32) @ Y, 0, 1, 1)
+    _, x, failed = lapack().sposv(A.T, c.astype(np.float32) @ Y, 0, 1, 1)
     if failed:
         return None
     factors: Float64s = x.astype(np.float64)
@@ -208,9 +215,7 @@ def _whole_system(Y_S: Float64s, c: Float64s, d: Float64s) -> Float64s:
 
 
 def _positive_solve(A: Float64s, b: Float64s) -> Float64s:
-    from scipy.linalg import lapack  # noqa: PLC0415  # a fifth of a second, when first used
-
-    _, x, failed = lapack.dposv(A.T, b)  # A' = A, in the order that LAPACK wants
+    _, x, failed = lapack().dposv(A.T, b)  # A' = A, in the order that LAPACK wants
     if failed:  # only where a penalty of nearly 0 meets factors that are nearly dependent
         x = np.linalg.lstsq(A, b)[0]
     solution: Float64s = x

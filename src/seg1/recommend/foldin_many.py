@@ -19,6 +19,7 @@ from seg1.recommend.foldin import (
     WOODBURY_UP_TO,
     Penalty,
     fold_in,
+    lapack,
 )
 
 __all__ = ["fold_in_many"]
@@ -60,7 +61,7 @@ class _Batch:
         return Y, c, self.gram_diagonal + self.penalty[rows][:, None]
 
 
-def fold_in_many(  # noqa: PLR0913  # histories are three arrays
+def fold_in_many(
     item_factors: Float32s,
     item_index: Int32s,
     *,
@@ -92,11 +93,12 @@ def fold_in_many(  # noqa: PLR0913  # histories are three arrays
     Examples
     --------
     >>> Y = np.array([[1.0, 0.0], [0.0, 1.0]], dtype=np.float32)
-    >>> fold_in_many(
+    >>> factors = fold_in_many(
     ...     Y, np.array([0, 0, 1], dtype=np.int32), confidence=np.array([3.0, 3.0, 3.0]),
     ...     starts=np.array([0, 1, 3]), gram_diagonal=np.ones(2),
     ...     penalty=Penalty(scale=1.0, offset=1.0, nu=0.0),
     ... )
+    >>> factors.round(3)
     array([[0.75, 0.  ],
            [0.75, 0.75]])
     """
@@ -106,12 +108,13 @@ def fold_in_many(  # noqa: PLR0913  # histories are three arrays
         n_events=n_events, gram_diagonal=gram_diagonal, penalty=_penalties(n_events, penalty),
     )  # fmt: skip
     factors = np.zeros((len(n_events), len(gram_diagonal)))  # as they are without events
-    is_done = n_events == 0
-    is_short, is_long = _narrow(batch)
+    spread = np.where(n_events > 0, np.inf, 0.0)
+    most = _most_spread(batch)
+    is_short, is_long = _narrow(batch, most)
     for solve, is_such in ((_solve_short, is_short), (_solve_long, is_long)):
         for rows in _stacks(np.flatnonzero(is_such), batch):
-            factors[rows], is_done[rows] = solve(*batch.stacked(rows))
-    for row in np.flatnonzero(~is_done).tolist():
+            factors[rows], spread[rows] = solve(*batch.stacked(rows))
+    for row in np.flatnonzero(~(spread <= most)).tolist():
         factors[row] = batch.alone(row)
     return factors
 
@@ -121,12 +124,21 @@ def _penalties(n_events: Int64s, penalty: Penalty) -> Float64s:
     return np.array([penalty.at(n) for n in lengths.tolist()], dtype=np.float64)[which]
 
 
-def _narrow(batch: _Batch) -> tuple[Bools, Bools]:
+def _most_spread(batch: _Batch) -> Float64s:
+    """Give the trace up to which a scaled system is conditioned well enough for float32.
+
+    As in `fold_in`: ``(1 + trace) * sqrt(max d / min d)`` is the condition, at most.
+    """
+    low = batch.gram_diagonal.min() + batch.penalty
+    high = batch.gram_diagonal.max() + batch.penalty
+    most: Float64s = NARROW_CONDITION / np.sqrt(high / np.maximum(low, _NARROW_LEAST)) - 1.0
+    return np.where(low >= _NARROW_LEAST, most, -1.0)
+
+
+def _narrow(batch: _Batch, most_spread: Float64s) -> tuple[Bools, Bools]:
     """Tell which histories to try in float32: by a system of their size, and by the whole one."""
     lowest, highest = _extremes(batch)
-    low, high = (batch.penalty + end for end in (batch.gram_diagonal.min(), batch.gram_diagonal.max()))
-    is_tame = (highest <= NARROW_CONFIDENCE) & (low >= _NARROW_LEAST)
-    is_tame &= high <= low * NARROW_CONDITION**2
+    is_tame = (highest <= NARROW_CONFIDENCE) & (most_spread >= 0.0)
     n_small = min(WOODBURY_UP_TO, len(batch.gram_diagonal))
     is_short = is_tame & (batch.n_events <= n_small) & (lowest > 1.0)
     return is_short, is_tame & (lowest >= 1.0) & ~is_short
@@ -156,48 +168,43 @@ def _stacks(rows: NDArray[np.intp], batch: _Batch) -> Iterator[NDArray[np.intp]]
         start = stop
 
 
-def _solve_short(Y: Float32s, c: Float64s, d: Float64s) -> tuple[Float64s, Bools]:
-    """Solve systems of the size of the histories, and tell which are exact enough.
+def _solve_short(Y: Float32s, c: Float64s, d: Float64s) -> tuple[Float32s, Float64s]:
+    """Solve systems of the size of the histories; give as well the traces of the scaled ones.
 
-    As `fold_in` does, with ``B = Y D^-1`` cut in two: ``Y D^-1 Y'`` is a matrix times itself.
+    As `fold_in` does, with ``B = Y D^-1`` cut in two: ``Y D^-1 Y'`` is a matrix times itself. Both
+    this system and the whole one, once scaled, are I and a matrix of the same eigenvalues.
     """
     excess = np.maximum(c - 1.0, _NOTHING)
     root = np.sqrt(1.0 / d).astype(np.float32)
     Y *= root[:, None, :]
-    # (n_rows, n_events, n_factors) @ (n_rows, n_factors, n_events) -> (n_rows, n_events, n_events)
+    # (n_rows, n_events, n_factors) @ its transpose -> (n_rows, n_events, n_events)
     inner = Y @ Y.transpose(0, 2, 1)
     diagonal = np.einsum("bii->bi", inner)
-    # The condition of `fold_in`: both systems, once scaled, have the same eigenvalues.
-    is_exact = _is_exact((diagonal * excess).sum(axis=1), d)
+    spread = (diagonal * excess).sum(axis=1)
     diagonal += 1.0 / excess
-    z, is_solved = _solve_each(inner, c / excess)
+    z, is_solved = _solve_each(inner, (c / excess).astype(np.float32))
     # one row of n_events times (n_events, n_factors), for each customer
-    return (z[:, None, :] @ Y)[:, 0] * root, is_exact & is_solved
+    factors: Float32s = (z[:, None, :] @ Y)[:, 0] * root
+    return factors, np.where(is_solved, spread, np.inf)
 
 
-def _solve_long(Y: Float32s, c: Float64s, d: Float64s) -> tuple[Float64s, Bools]:
+def _solve_long(Y: Float32s, c: Float64s, d: Float64s) -> tuple[Float32s, Float64s]:
     """Solve systems of the size of the factors, likewise."""
-    b = (c.astype(np.float32)[:, None, :] @ Y)[:, 0]
+    b: Float32s = (c.astype(np.float32)[:, None, :] @ Y)[:, 0]
     Y *= np.sqrt(np.maximum(c - 1.0, 0.0)).astype(np.float32)[:, :, None]
-    # (n_rows, n_factors, n_events) @ (n_rows, n_events, n_factors) -> (n_rows, n_factors, n_factors)
+    # (n_rows, n_factors, n_events) @ its transpose -> (n_rows, n_factors, n_factors)
     A = Y.transpose(0, 2, 1) @ Y
     diagonal = np.einsum("bii->bi", A)
-    is_exact = _is_exact((diagonal / d).sum(axis=1), d)
+    spread = (diagonal / d).sum(axis=1)
     diagonal += d
-    x, is_solved = _solve_each(A, b)
-    return x, is_exact & is_solved
+    factors, is_solved = _solve_each(A, b)
+    return factors, np.where(is_solved, spread, np.inf)
 
 
-def _is_exact(spread: Float64s, d: Float64s) -> Bools:
-    return (1.0 + spread) * np.sqrt(d.max(axis=1) / d.min(axis=1)) <= NARROW_CONDITION
-
-
-def _solve_each(A: Float32s, b: Float64s | Float32s) -> tuple[Float32s, Bools]:
-    """Solve a stack of positive systems; what is not positive is told and undefined."""
-    from scipy.linalg.lapack import sposv  # noqa: PLC0415  # a fifth of a second, when first used
-
-    b = b.astype(np.float32)
+def _solve_each(A: Float32s, b: Float32s) -> tuple[Float32s, Bools]:
+    """Solve a stack of systems, writing over both; tell which were positive."""
+    sposv = lapack().sposv
     # Cholesky one by one: half the time of `np.linalg.solve`, from some 20 rows on.
     solved = [sposv(one, y, 0, 1, 1)[1:] for one, y in zip(A.transpose(0, 2, 1), b, strict=True)]
     x, failed = zip(*solved, strict=True)
-    return np.concatenate(x).reshape(b.shape), np.array(failed) == 0
+    return np.concatenate(x).reshape(b.shape), np.equal(failed, 0)
