@@ -161,9 +161,8 @@ def _stacks(rows: NDArray[np.intp], batch: _Batch) -> Iterator[NDArray[np.intp]]
     room = _STACKED // len(batch.gram_diagonal)  # events
     start = 0
     while start < len(rows):
-        most = min(start + max(1, room // n_events[start]), len(rows))
-        most = bisect_right(n_events, n_events[start] * 5 // 4 + 4, start, most)
-        stop = min(start + max(1, room // n_events[most - 1]), most)
+        alike = bisect_right(n_events, n_events[start] * 5 // 4 + 4, start)
+        stop = min(start + max(1, room // n_events[alike - 1]), alike)
         yield rows[start:stop]
         start = stop
 
