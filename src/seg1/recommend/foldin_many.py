@@ -56,8 +56,8 @@ class _Batch:
         n_events = self.n_events[rows][:, None]
         place = np.arange(n_events[-1, 0])
         events = self.starts[rows][:, None] + np.minimum(place, n_events - 1)  # (n_rows, longest)
-        Y = self.item_factors.take(self.item_index[events], axis=0)
-        c = np.where(place < n_events, self.confidence[events], 0.0)
+        Y = self.item_factors.take(self.item_index.take(events), axis=0)
+        c = np.where(place < n_events, self.confidence.take(events), 0.0)
         return Y, c, self.gram_diagonal + self.penalty[rows][:, None]
 
 
@@ -204,6 +204,6 @@ def _solve_each(A: Float32s, b: Float32s) -> tuple[Float32s, Bools]:
     """Solve a stack of systems, writing over both; tell which were positive."""
     sposv = lapack().sposv
     # Cholesky one by one: half the time of `np.linalg.solve`, from some 20 rows on.
-    solved = [sposv(one, y, 0, 1, 1)[1:] for one, y in zip(A.transpose(0, 2, 1), b, strict=True)]
-    x, failed = zip(*solved, strict=True)
+    solved = [sposv(one, y, 0, 1, 1) for one, y in zip(A.transpose(0, 2, 1), b, strict=True)]
+    _, x, failed = zip(*solved, strict=True)
     return np.concatenate(x).reshape(b.shape), np.equal(failed, 0)
