@@ -17,6 +17,7 @@ from seg1.errors import (
     WrongIdTypeError,
 )
 from seg1.events.ids import MAX_ID_BYTES, IdKind, as_id, first_appearance, id_problem, plain_id
+from seg1.events.ids import known_codes as _known_codes
 from seg1.events.ids import plain_ids as _plain_ids
 from seg1.events.stored import Stored, lay_out, read_stored, read_unindexed
 
@@ -157,7 +158,7 @@ class Vocabulary:
             ids = list(ids)
             if self._stored is None and set(map(type, ids)) == _TYPES.get(self._kind):
                 # All are plain ids of the kind: those that are found need no other look.
-                found = self._all_found(ids)
+                found = _known_codes(ids, self._codes)
                 if found is not None:
                     return found
         plain = _plain_ids(ids)
@@ -357,12 +358,6 @@ class Vocabulary:
         if len(vocabulary) != len(ids):
             raise DamagedError(f"the {prefix} vocabulary holds an id twice")
         return vocabulary
-
-    def _all_found(self, ids: list[Id]) -> Int32s | None:
-        try:
-            return np.array(list(map(self._codes.__getitem__, ids)), dtype=np.int32)
-        except KeyError:
-            return None
 
     def _find(self, value: Id) -> int:
         code = self._codes.get(value, -1)
