@@ -24,7 +24,7 @@ from seg1.recommend.foldin import (
 
 __all__ = ["fold_in_many"]
 
-_STACKED = 2**16  # float32 numbers of a stack: more leave the cache
+_STACKED = 2**17  # float32 numbers of a stack, half a MB: more leave the cache
 _NOTHING = 1e-30  # c - 1 of an event that only fills up; of the others it is 2e-16 or more
 _NARROW_LEAST = 1e-30  # diag(s) + lambda below it: float32 might not hold what is divided by it
 
