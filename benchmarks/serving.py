@@ -198,7 +198,7 @@ def _batch_figures(ours: seg1.ALSModel, peer: Peer, rng: np.random.Generator) ->
 
 def _kernel(ours: seg1.ALSModel, items: NDArray[np.int32], weights: NDArray[np.float32]) -> object:
     return fold_in(
-        ours.item_factors[items],
+        ours.item_factors.take(items, axis=0),
         CONFIG.confidence_of(weights),
         gram_diagonal=ours.gram_diagonal,
         penalty=ours.penalty.at(len(items)),

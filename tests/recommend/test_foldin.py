@@ -1,7 +1,6 @@
 """Fold-in: both ways of solving, against a dense solve."""
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 
 from seg1._types import Float32s, Float64s
 from seg1.recommend import foldin
-from seg1.recommend.foldin import BUCKET_RATIO, Penalty, fold_in, fold_in_alike, influence
+from seg1.recommend.foldin import BUCKET_RATIO, Penalty, fold_in, influence
 
 
 def a_model(seed: int, *, n_items: int = 120, n_factors: int = 55) -> tuple[Float32s, Float64s]:
@@ -106,27 +105,6 @@ def test_float32_is_used_where_it_is_exact_enough_and_not_elsewhere() -> None:
 
     assert answers[0] is not None
     assert answers[1] is None
-
-
-@pytest.mark.parametrize("n_events", [1, 2, 11, 50, 51, 140])
-@pytest.mark.parametrize("low", [1.5, 1.0 + 1e-12, 0.2])
-@pytest.mark.parametrize("high", [20.0, 1e9])
-def test_many_of_one_length_are_folded_in_as_one_by_one(
-    n_events: int, low: float, high: float
-) -> None:
-    item_factors, s = a_model(4, n_items=200)
-    rng = np.random.default_rng(n_events)
-    Y = item_factors[rng.integers(0, 200, (9, n_events))]
-    c = np.exp(rng.uniform(math.log(low), math.log(high), (9, n_events)))
-    c[:3] = rng.uniform(1.5, 9.0, (3, n_events))
-    options: dict[str, Any] = {"gram_diagonal": s, "penalty": 0.7}
-
-    together = fold_in_alike(Y, c, **options)
-
-    assert together.dtype == np.float64
-    for row in range(9):
-        alone = fold_in(Y[row], c[row], **options)
-        assert np.linalg.norm(together[row] - alone) <= 3e-5 * np.linalg.norm(alone)
 
 
 def test_a_confidence_of_exactly_1_is_no_division_by_0() -> None:

@@ -1,6 +1,6 @@
 """What an id is: a str of 1 to 256 bytes of UTF-8, or an int that int64 holds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -14,6 +14,7 @@ __all__ = [
     "as_id",
     "first_appearance",
     "id_problem",
+    "known_codes",
     "plain_id",
     "plain_ids",
 ]
@@ -114,3 +115,17 @@ def plain_ids(ids: Iterable[object]) -> list[Id]:
     if isinstance(ids, str):  # its letters would become ids
         raise InvalidTypeError("ids must be several, got one str; write [id]")
     return [as_id(value) for value in ids]
+
+
+def known_codes(ids: list[Id], codes: Mapping[Id, int]) -> Int32s | None:
+    """Look up several ids that are plain; None where one is not there.
+
+    Examples
+    --------
+    >>> known_codes(["b", "a"], {"a": 0, "b": 1}), known_codes(["c"], {"a": 0})
+    (array([1, 0], dtype=int32), None)
+    """
+    try:
+        return np.array(list(map(codes.__getitem__, ids)), dtype=np.int32)
+    except KeyError:
+        return None

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterable, Mapping
-from itertools import repeat
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +17,7 @@ from seg1.errors import (
     WrongIdTypeError,
 )
 from seg1.events.ids import MAX_ID_BYTES, IdKind, as_id, first_appearance, id_problem, plain_id
+from seg1.events.ids import known_codes as _known_codes
 from seg1.events.ids import plain_ids as _plain_ids
 from seg1.events.stored import Stored, lay_out, read_stored, read_unindexed
 
@@ -158,9 +158,9 @@ class Vocabulary:
             ids = list(ids)
             if self._stored is None and set(map(type, ids)) == _TYPES.get(self._kind):
                 # All are plain ids of the kind: those that are found need no other look.
-                found = list(map(self._codes.get, ids, repeat(-1)))
-                if -1 not in found:
-                    return np.array(found, dtype=np.int32)
+                found = _known_codes(ids, self._codes)
+                if found is not None:
+                    return found
         plain = _plain_ids(ids)
         if unknown == "add":
             self._add(plain)

@@ -7,25 +7,29 @@ confidences c. After a fit the factors stand in the eigenbasis of Y'Y, so Y'Y = 
 
 import math
 from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
 
 import numpy as np
 
-from seg1._types import Bools, Float32s, Float64s
+from seg1._types import Float32s, Float64s
 
 __all__ = [
     "BUCKET_RATIO",
+    "NARROW_CONDITION",
+    "NARROW_CONFIDENCE",
+    "WOODBURY_UP_TO",
     "Penalty",
     "fold_in",
-    "fold_in_alike",
     "influence",
+    "lapack",
 ]
 
 BUCKET_RATIO = 1.15
-_WOODBURY_UP_TO = 50  # events; above it the direct solve is faster
+WOODBURY_UP_TO = 50  # events; above it the direct solve is faster
 _NARROW_FROM = 51  # events; from here on float32 takes up to half the time off
-_NARROW_CONFIDENCE = 1e6  # what float32 sums up without overflow, and with something left over
-_NARROW_CONDITION = 1e3  # up to this float32 is off by some 1e-5 of the factor's norm, at most
-_STACKED = 2**16  # float32 numbers that are solved at a time: more leave the cache
+NARROW_CONFIDENCE = 1e6  # what float32 sums up without overflow, and with something left over
+NARROW_CONDITION = 1e3  # up to this float32 is off by some 1e-5 of the factor's norm, at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,74 +94,12 @@ def fold_in(
     array([0.75, 0.  ])
     """
     d = gram_diagonal + penalty
-    if _is_long(confidence):
-        narrow = _narrow_solve(item_factors, confidence, d)
-        if narrow is not None:
-            return narrow
-    Y_S = item_factors.astype(np.float64)
+    solved = None
     if _is_small(confidence, n_factors=len(d)):
-        B, inner, inverse = _small_system(Y_S, confidence, d)
-        # Woodbury and push-through: A^-1 Y_S' c = B' inner^-1 (c / (c - 1)); nothing cancels.
-        factors: Float64s = _positive_solve(inner, 1.0 + inverse) @ B
-        return factors
-    # (n_events,) @ (n_events, n_factors) -> (n_factors,)
-    return _positive_solve(_whole_system(Y_S, confidence, d), confidence @ Y_S)
-
-
-def fold_in_alike(
-    item_factors: Float32s, confidence: Float64s, *, gram_diagonal: Float64s, penalty: float
-) -> Float64s:
-    """Solve for several customers whose histories are of one length.
-
-    Parameters
-    ----------
-    item_factors
-        shape (n_customers, n_events, n_factors).
-    confidence
-        shape (n_customers, n_events).
-    gram_diagonal, penalty
-        As for `fold_in`.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_customers, n_factors)
-        What `fold_in` gives, within some 1e-5 of its norm.
-    """
-    n_customers, n_events, n_factors = item_factors.shape
-    factors = np.empty((n_customers, n_factors))
-    d = gram_diagonal + penalty
-    is_done = np.zeros(n_customers, dtype=np.bool_)
-    if n_events <= min(_WOODBURY_UP_TO, n_factors) and confidence.min() > 1.0:
-        step = max(1, _STACKED // (n_events * n_factors))
-        for start in range(0, n_customers, step):
-            some = slice(start, start + step)
-            factors[some], is_done[some] = _small_systems(item_factors[some], confidence[some], d)
-    for row in np.flatnonzero(~is_done).tolist():
-        factors[row] = fold_in(
-            item_factors[row], confidence[row], gram_diagonal=gram_diagonal, penalty=penalty
-        )
-    return factors
-
-
-def _small_systems(Y: Float32s, c: Float64s, d: Float64s) -> tuple[Float32s, Bools]:
-    """Solve short histories in float32, and tell for whom that is exact enough.
-
-    As `fold_in` does, stacked; Y has an axis of customers, one of events and one of factors.
-    """
-    B = Y / d.astype(np.float32)
-    inner = B @ Y.transpose(0, 2, 1)
-    inverse = 1.0 / (c - 1.0)
-    each = np.arange(c.shape[1])
-    # The condition of `_narrow_solve`: both systems, once scaled, have the same eigenvalues.
-    spread = (inner[:, each, each] / inverse).sum(axis=1)
-    is_exact = (1.0 + spread) * math.sqrt(d.max() / d.min()) <= _NARROW_CONDITION
-    is_exact &= c.max(axis=1) <= _NARROW_CONFIDENCE
-    inverse[~is_exact] = 1.0  # solved again by who asks; here they must only not fail
-    inner[:, each, each] += inverse
-    z = np.linalg.solve(inner, (c * inverse).astype(np.float32)[:, :, None])
-    # one row of n_events times (n_events, n_factors), for each customer
-    factors: Float32s = (z.transpose(0, 2, 1) @ B)[:, 0].astype(np.float32, copy=False)
-    return factors, is_exact
+        solved = _small_solve(item_factors, confidence, d)
+    elif len(confidence) >= _NARROW_FROM:
+        solved = _narrow_solve(item_factors, confidence, d)
+    return _whole_solve(item_factors, confidence, d) if solved is None else solved
 
 
 def influence(
@@ -198,41 +140,66 @@ def influence(
     return (solved.T @ Y_S.T) * confidence
 
 
+@cache  # one module and never another; asking for it by `import` takes 2 us of a fold-in's 15
+def lapack() -> ModuleType:
+    """Load LAPACK when it is first used: a fifth of a second."""
+    from scipy.linalg import lapack as loaded  # noqa: PLC0415
+
+    return loaded
+
+
 def _is_small(c: Float64s, *, n_factors: int) -> bool:
     """Whether a system of the size of the history is faster, and possible: every c > 1."""
-    return 0 < len(c) <= min(_WOODBURY_UP_TO, n_factors) and bool(c.min() > 1.0)
+    # The least by its place: a sixth of what `min` takes for a few numbers.
+    return 0 < len(c) <= min(WOODBURY_UP_TO, n_factors) and bool(c[c.argmin()] > 1.0)
 
 
-def _is_long(c: Float64s) -> bool:
-    """Whether float32 is worth trying: every c >= 1, so that nothing cancels."""
-    return len(c) >= _NARROW_FROM and bool(c.min() >= 1.0 and c.max() <= _NARROW_CONFIDENCE)
+def _small_solve(Y: Float32s, c: Float64s, d: Float64s) -> Float64s | None:
+    """Solve a system of the size of the history; None where rounding leaves it not positive.
+
+    Woodbury and push-through: A^-1 Y' c = B' inner^-1 (c / (c - 1)); nothing cancels.
+    """
+    B, inner, inverse = _small_system(Y.astype(np.float64), c, d)
+    _, z, failed = lapack().dposv(inner.T, c * inverse, 0, 1, 1)  # upper; writes over both
+    if failed:
+        return None
+    factors: Float64s = z.dot(B)
+    return factors
 
 
-def _narrow_solve(Y_S: Float32s, c: Float64s, d: Float64s) -> Float64s | None:
-    """Solve in float32; None where the system is too ill-conditioned for that."""
-    from scipy.linalg import lapack  # noqa: PLC0415  # as for `_positive_solve`
-
-    Z = Y_S * np.sqrt(c - 1.0).astype(np.float32)[:, None]
+def _narrow_solve(Y: Float32s, c: Float64s, d: Float64s) -> Float64s | None:
+    """Solve in float32; None where something might cancel or the system is too ill-conditioned."""
+    if not 1.0 <= c[c.argmin()] <= c[c.argmax()] <= NARROW_CONFIDENCE:
+        return None
+    Z = Y * np.sqrt(c - 1.0).astype(np.float32)[:, None]
     A = Z.T @ Z
-    diagonal = A.ravel()[:: len(d) + 1]
+    diagonal = A.reshape(-1)[:: len(d) + 1]
     # Scaled by d, which changes no rounding, A is I + something; then the scale is undone.
-    condition = (1.0 + float((diagonal / d).sum())) * math.sqrt(d.max() / d.min())
-    if not condition <= _NARROW_CONDITION:
+    spread = float((diagonal / d).sum())
+    condition = (1.0 + spread) * math.sqrt(d[d.argmax()] / d[d.argmin()])
+    if not condition <= NARROW_CONDITION:
         return None
     diagonal += d
-    _, x, failed = lapack.sposv(A.T, c.astype(np.float32) @ Y_S, overwrite_a=True, overwrite_b=True)
+    _, x, failed = lapack().sposv(A.T, c.astype(np.float32) @ Y, 0, 1, 1)
     if failed:
         return None
     factors: Float64s = x.astype(np.float64)
     return factors
 
 
+def _whole_solve(Y: Float32s, c: Float64s, d: Float64s) -> Float64s:
+    Y_S = Y.astype(np.float64)
+    # (n_events,) @ (n_events, n_factors) -> (n_factors,)
+    return _positive_solve(_whole_system(Y_S, c, d), c @ Y_S)
+
+
 def _small_system(Y_S: Float64s, c: Float64s, d: Float64s) -> tuple[Float64s, Float64s, Float64s]:
     """Give B = Y_S diag(1/d), ``diag(1 / (c - 1)) + B Y_S'`` of n_events rows, and 1 / (c - 1)."""
-    B = Y_S * (1.0 / d)
-    inner = B @ Y_S.T
-    inverse = 1.0 / (c - 1.0)
-    inner.ravel()[:: len(c) + 1] += inverse
+    B = Y_S * np.reciprocal(d)
+    inner = B.dot(Y_S.T)  # less of a call than @
+    inverse = np.reciprocal(c - 1.0)
+    diagonal = inner.reshape(-1)[:: len(c) + 1]
+    diagonal += inverse
     return B, inner, inverse
 
 
@@ -248,9 +215,7 @@ def _whole_system(Y_S: Float64s, c: Float64s, d: Float64s) -> Float64s:
 
 
 def _positive_solve(A: Float64s, b: Float64s) -> Float64s:
-    from scipy.linalg import lapack  # noqa: PLC0415  # a fifth of a second, when first used
-
-    _, x, failed = lapack.dposv(A.T, b)  # A' = A, in the order that LAPACK wants
+    _, x, failed = lapack().dposv(A.T, b)  # A' = A, in the order that LAPACK wants
     if failed:  # only where a penalty of nearly 0 meets factors that are nearly dependent
         x = np.linalg.lstsq(A, b)[0]
     solution: Float64s = x

@@ -15,7 +15,8 @@ from seg1.consent import ConsentDoor, Customers
 from seg1.consent.policy import check_consent
 from seg1.errors import DamagedError, UnknownIdError
 from seg1.interactions import Interactions
-from seg1.recommend.foldin import Penalty, fold_in, fold_in_alike, influence
+from seg1.recommend.foldin import Penalty, fold_in, influence
+from seg1.recommend.foldin_many import fold_in_many
 from seg1.recommend.history import checked_histories, checked_history
 from seg1.recommend.itemset import Candidates
 from seg1.recommend.pruning import ByNorm, norms_of, top_by_norm
@@ -147,21 +148,18 @@ class ALSModel(Served):
             As for `fold_in`, where that is so for any of them.
         """
         given = checked_histories(histories, items=self.items, n_items=self._n_items)
-        confidence = self.config.confidence_of(given.weights)
-        factors = np.empty((len(histories), self.n_factors))
-        for n, rows in given.by_length():  # of one length: one penalty, and one call
-            events = given.starts[rows][:, None] + np.arange(n)  # (n_rows, n)
-            factors[rows] = fold_in_alike(
-                self.item_factors[given.item_index[events]],
-                confidence[events],
-                gram_diagonal=self.gram_diagonal,
-                penalty=self.penalty.at(n),
-            )
-        return factors
+        return fold_in_many(
+            self.item_factors,
+            given.item_index,
+            confidence=self.config.confidence_of(given.weights),
+            starts=given.starts,
+            gram_diagonal=self.gram_diagonal,
+            penalty=self.penalty,
+        )
 
     def _fold_in(self, items: Int32s, weights: Float32s) -> Float64s:
         return fold_in(
-            self.item_factors[items],
+            self.item_factors.take(items, axis=0),
             self.config.confidence_of(weights),
             gram_diagonal=self.gram_diagonal,
             penalty=self.penalty.at(len(items)),
