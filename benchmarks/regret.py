@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
+from tqdm import tqdm
 
 from regret_play import OURS, play
 from seg1.testing import worlds
@@ -81,8 +82,10 @@ def has_features(world: str) -> bool:
 def shares_of(arguments: argparse.Namespace) -> tuple[Shares, dict[str, dict[str, float]]]:
     """Play all games in processes; give shares, and the median time of a round."""
     work = partial(played, rounds=arguments.rounds, widen=arguments.widen)
+    games = games_of(arguments)
     with ProcessPoolExecutor(arguments.workers, initializer=partial(threadpool_limits, 1)) as pool:
-        results = list(pool.map(work, games_of(arguments)))
+        # None: a bar at a terminal only.
+        results = list(tqdm(pool.map(work, games), total=len(games), disable=None))
     shares: Shares = {}
     took: Shares = {}
     for game, share, took_us in sorted(results):
