@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
+from tqdm import tqdm
 
 from regret_play import OURS, play
 from seg1.testing import worlds
@@ -81,8 +82,10 @@ def has_features(world: str) -> bool:
 def shares_of(arguments: argparse.Namespace) -> tuple[Shares, dict[str, dict[str, float]]]:
     """Play all games in processes; give shares, and the median time of a round."""
     work = partial(played, rounds=arguments.rounds, widen=arguments.widen)
+    games = games_of(arguments)
     with ProcessPoolExecutor(arguments.workers, initializer=partial(threadpool_limits, 1)) as pool:
-        results = list(pool.map(work, games_of(arguments)))
+        # None: a bar at a terminal only.
+        results = list(tqdm(pool.map(work, games), total=len(games), disable=None))
     shares: Shares = {}
     took: Shares = {}
     for game, share, took_us in sorted(results):
@@ -135,11 +138,18 @@ def _mean_and_se(shares: Any) -> dict[str, float]:  # noqa: ANN401  # what numpy
     return {"mean": round(float(np.mean(shares)), 4), "se": round(se, 4), "seeds": n}
 
 
-def merged(ours: dict[str, Any], peers: dict[str, Any]) -> dict[str, Any]:
-    """Put the figures of a peers' run beside ours, where both played the same games."""
+def peers_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Read the figures of a peers' run, where it played the same games; else say so and stop."""
+    peers: dict[str, Any] = json.loads(arguments.peers.read_text().splitlines()[-1])
     for key in ("worlds", "rounds", "seeds"):
-        if ours[key] != peers[key]:
-            raise SystemExit(f"the peers' file has other {key}: {peers[key]}, not {ours[key]}")
+        asked = getattr(arguments, key)
+        if asked != peers[key]:
+            raise SystemExit(f"the peers' file has other {key}: {peers[key]}, not {asked}")
+    return peers
+
+
+def merged(ours: dict[str, Any], peers: dict[str, Any]) -> dict[str, Any]:
+    """Put the figures of a peers' run beside ours."""
     return ours | {
         "regret_share": {
             world: peers["regret_share"][world] | ours["regret_share"][world]
@@ -172,6 +182,7 @@ def summed_up(figures: dict[str, Any]) -> dict[str, Any]:
 
 def figures(arguments: argparse.Namespace) -> dict[str, Any]:
     """Play, or read, everything that was asked for."""
+    peers = None if arguments.peers is None else peers_of(arguments)
     shares, took = shares_of(arguments)
     extra: dict[str, Any] = {}
     if any(name.startswith("squarecb") for name in shares):
@@ -184,9 +195,7 @@ def figures(arguments: argparse.Namespace) -> dict[str, Any]:
         "us_per_round": {name: us for name, us in took.items() if not name.startswith("squarecb")},
         **extra,
     }
-    if arguments.peers is not None:
-        told = merged(told, json.loads(arguments.peers.read_text().splitlines()[-1]))
-    return summed_up(told)
+    return summed_up(told if peers is None else merged(told, peers))
 
 
 def main() -> None:
@@ -202,6 +211,8 @@ def main() -> None:
     parser.add_argument("--widen", type=float, default=1.0, help="factor of the declared ranges")
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
+    if arguments.only == "peers" and arguments.peers is not None:
+        parser.error("--peers has been played: it goes with ours")
     print(json.dumps(figures(arguments), indent=None if arguments.json else 1))
 
 
