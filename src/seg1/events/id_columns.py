@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from itertools import count, islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seg1._types import Id, Int8s, Int32s
 from seg1.errors import InvalidTypeError
 from seg1.events.ids import MAX_ID_BYTES, id_problem, plain_id
 from seg1.events.problems import Column, Problems, Value, is_arrow
+from seg1.events.texts import code_texts
 
 __all__ = ["IdReader"]
 
@@ -40,18 +42,13 @@ class IdReader:
 
     def _read_arrow(self, column: Column) -> tuple[Int32s, Int8s]:
         _check_arrow_ids(column.type)
-        encoded = column.dictionary_encode()
-        codes, problems = self._read_values(_as_list(encoded.dictionary))
-        indices = encoded.indices
-        if indices.null_count:
-            # A null among the rows points past the end, at an entry added for it; a small
-            # dictionary comes with small indices, in which it has no room.
-            indices = indices.cast("int64").fill_null(len(codes))
+        distinct, rows = code_texts(column) or _encoded(column)
+        codes, problems = self._read_values(_as_list(distinct))
+        if column.null_count:  # a missing row points past the end
             codes = np.append(codes, np.int32(-1))
             problems = np.append(problems, np.int8(self._problems.number("missing")))
-        rows = indices.to_numpy(zero_copy_only=False)
         is_good = not problems.any()
-        return codes[rows], np.zeros(len(rows), np.int8) if is_good else problems[rows]
+        return codes.take(rows), np.zeros(len(rows), np.int8) if is_good else problems.take(rows)
 
     def _read_values(self, values: list[Value]) -> tuple[Int32s, Int8s]:
         kinds = set(map(type, values))
@@ -103,6 +100,15 @@ def _are_plain(values: list[Value]) -> bool:
         and all(values)
         and max(map(len, values)) <= MAX_ID_BYTES
     )
+
+
+def _encoded(column: Column) -> tuple[Column, NDArray[np.integer]]:
+    """Find the distinct values of a column and which one each row holds, as `code_texts` does."""
+    encoded = column.dictionary_encode()
+    indices = encoded.indices
+    if indices.null_count:  # a small dictionary comes with small indices, that cannot point past it
+        indices = indices.cast("int64").fill_null(len(encoded.dictionary))
+    return encoded.dictionary, indices.to_numpy(zero_copy_only=False)
 
 
 def _as_list(dictionary: Column) -> list[Value]:
