@@ -1,4 +1,4 @@
-"""A column of texts, as codes in order of arrival: blocks of rows at a time, without an object each.
+"""Columns of texts, coded block by block in numpy: most rows are never looked up one by one.
 
 A text is read as words of eight bytes, and looked for in an open table by a hash of them. A hash
 only says where to look: whether two texts are the same, all their words decide. So texts that share
@@ -14,158 +14,158 @@ from seg1._types import Bools, Int32s, Int64s
 from seg1.events.index import UInt64s
 from seg1.events.problems import Column
 
-__all__ = ["code_texts"]
+__all__ = ["BLOCK_ROWS", "TextCodes", "Texts"]
 
 _Held = TypeVar("_Held", bound=np.generic)
 
-_TEXTS: Final = {"string": np.int32, "large_string": np.int64}  # and the dtype of their offsets
+BLOCK_ROWS: Final = 2**15  # what is made of them on the way stays in the cache
+_OFFSETS: Final = {"string": np.int32, "large_string": np.int64}
 _WORD_BYTES: Final = 8
-_MOST_WORDS: Final = 9  # more of them, and Arrow is as fast
-_BLOCK_ROWS: Final = 2**15  # what is made of them on the way stays in the cache
-_MOST_STEPS: Final = 16  # by chance, one text in some ten thousand is not found by then
+_MOST_BYTES: Final = 72  # of longer texts the words are more work than another way of coding
 _MASKS: Final = np.array([(1 << 8 * n) - 1 for n in range(_WORD_BYTES + 1)], dtype=np.uint64)
-_LENGTH_SHIFT: Final = np.uint64(56)
-_HALF: Final = np.uint64(32)
+_MOST_STEPS: Final = 16  # by chance, hardly one text in ten thousand is not found by then
 _MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)  # odd, its bits without a pattern
+_HALF: Final = np.uint64(32)
 
 
-def code_texts(column: Column) -> tuple[Column, Int32s] | None:
-    """Find the distinct texts of an Arrow column of strings, and which one each row holds.
+class Texts(NamedTuple):
+    """Texts as bytes, one after the other.
 
-    Parameters
+    Attributes
     ----------
-    column
-        A pyarrow array.
-
-    Returns
-    -------
-    tuple or None
-        The texts in order of arrival, as a pyarrow array, and for each row the place of its text
-        there, past the end where it is missing, shape (n_rows,). A text is there twice where too
-        many share its hash. None for a column of something else, or with a text too long for it.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> texts, rows = code_texts(pa.array(["tea", "milk", None, "tea"]))
-    >>> texts.to_pylist(), rows
-    (['tea', 'milk'], array([0, 1, 2, 0], dtype=int32))
+    ends
+        Where the first begins, and where each ends, shape (n_texts + 1,).
+    utf8
+        The bytes.
+    longest
+        Bytes of the longest.
     """
-    if str(column.type) not in _TEXTS:
-        return None
-    held = column.drop_null() if column.null_count else column
-    texts = _Texts.of(held)
-    if texts.n_words > _MOST_WORDS:
-        return None
-    first_rows, codes = _coded(texts)
-    if column.null_count:
-        is_valid = column.is_valid().to_numpy(zero_copy_only=False)
-        with_missing = np.full(len(column), len(first_rows), dtype=np.int32)
-        with_missing[is_valid] = codes
-        codes = with_missing
-    return held.take(_as_arrow(first_rows)), codes
 
-
-def _coded(texts: "_Texts") -> tuple[Int64s, Int32s]:
-    """Give the first row of every text, ascending, and the place there of each row's."""
-    codes = np.empty(len(texts), dtype=np.int32)
-    known = _Known(texts.n_words)
-    for start in range(0, len(codes), _BLOCK_ROWS):
-        words = texts.words(start, min(start + _BLOCK_ROWS, len(codes)))
-        codes[start : start + len(words)] = known.code(words, first_row=start)
-    first_rows = known.first_rows()
-    order = np.argsort(first_rows)
-    place = np.empty(len(order), dtype=np.int32)
-    place[order] = np.arange(len(order), dtype=np.int32)
-    for start in range(0, len(codes), _BLOCK_ROWS):  # in place: no other column is needed
-        codes[start : start + _BLOCK_ROWS] = place.take(codes[start : start + _BLOCK_ROWS])
-    return first_rows[order], codes
-
-
-def _as_arrow(rows: Int64s) -> Column:
-    import pyarrow as pa  # noqa: PLC0415  # only where the caller's table has brought it
-
-    return pa.array(rows)
-
-
-class _Texts(NamedTuple):
-    """Where the texts of a column lie."""
-
-    ends: NDArray[np.signedinteger[Any]]  # of each, after where the first begins, (n_texts + 1,)
-    text: NDArray[np.uint8]
-    n_words: int
+    ends: NDArray[np.signedinteger[Any]]
+    utf8: NDArray[np.uint8]
+    longest: int
 
     @classmethod
-    def of(cls, column: Column) -> "_Texts":
-        _, ends, text = column.buffers()
-        dtype = _TEXTS[str(column.type)]
-        begin, stop = column.offset, column.offset + len(column)
+    def of_arrow(cls, column: Column) -> "Texts | None":
+        """Take a pyarrow array as it lies; None where it holds no texts, or too long ones.
+
+        Missing values are not told apart: the caller leaves them out before.
+        """
+        dtype = _OFFSETS.get(str(column.type))
+        if dtype is None:
+            return None
+        _, ends, utf8 = column.buffers()
+        place = slice(column.offset, column.offset + len(column) + 1)
         # An empty column may come without its buffers.
-        held = np.frombuffer(ends, dtype)[begin : stop + 1] if len(column) else np.zeros(1, dtype)
-        longest = int(np.diff(held).max(initial=0))
-        n_words = longest // _WORD_BYTES + 1  # the last has a byte to spare
-        return cls(held, np.frombuffer(text or b"", np.uint8), n_words)
+        held = np.frombuffer(ends, dtype)[place] if len(column) else np.zeros(1, dtype)
+        return cls._of(held, np.frombuffer(utf8 or b"", np.uint8))
 
-    def __len__(self) -> int:
-        return len(self.ends) - 1
+    @classmethod
+    def of_strs(cls, values: list[str]) -> "Texts | None":
+        """Write strs one after the other; None where they are not ASCII, or too long.
 
-    def words(self, start: int, stop: int) -> UInt64s:
-        """Give some texts as words, shape (stop - start, n_words), zeros after their ends.
+        Examples
+        --------
+        >>> Texts.of_strs(["tea", "milk"]).ends
+        array([0, 3, 7])
+        >>> Texts.of_strs(["thé"]) is None
+        True
+        """
+        joined = "".join(values)
+        if not joined.isascii():  # then bytes are not characters
+            return None
+        ends = np.zeros(len(values) + 1, dtype=np.int64)
+        np.cumsum(np.fromiter(map(len, values), np.int64, count=len(values)), out=ends[1:])
+        return cls._of(ends, np.frombuffer(joined.encode(), np.uint8))
 
-        The last byte of the last word is no text's: it has the length, for a text may end in zeros.
+    @classmethod
+    def _of(cls, ends: NDArray[np.signedinteger[Any]], utf8: NDArray[np.uint8]) -> "Texts | None":
+        longest = int(np.diff(ends).max(initial=0))
+        return cls(ends, utf8, longest) if longest <= _MOST_BYTES else None
+
+    def words(self, start: int, stop: int, *, n_words: int) -> UInt64s:
+        """Give some texts as words, shape (stop - start, n_words).
+
+        The first is the length, for a text may end in zeros; zeros follow the text.
         """
         ends = self.ends[start : stop + 1].astype(np.int64)
-        text = self.text[ends[0] : ends[-1]]
-        padded = np.concatenate([text, np.zeros(self.n_words * _WORD_BYTES, dtype=np.uint8)])
-        word_at: UInt64s = np.ndarray((len(padded) - 7,), "<u8", padded, strides=(1,))
         begins, lengths = ends[:-1] - ends[0], np.diff(ends)
+        zeros = np.zeros(n_words * _WORD_BYTES, dtype=np.uint8)  # so that no word ends outside
+        utf8 = np.concatenate([self.utf8[ends[0] : ends[-1]], zeros])
+        # The word that begins at each byte: a view.
+        word_at: UInt64s = np.ndarray((len(utf8) - 7,), "<u8", utf8, strides=(1,))
+        words = np.empty((len(lengths), n_words), dtype=np.uint64)
+        words[:, 0] = lengths
         shortest = int(lengths.min())
-        words = np.empty((len(lengths), self.n_words), dtype=np.uint64)
-        for place in range(self.n_words):
-            words[:, place] = word_at[begins + place * _WORD_BYTES]
-            if shortest < (place + 1) * _WORD_BYTES:
-                n_bytes = (lengths - place * _WORD_BYTES).clip(0, _WORD_BYTES)
-                words[:, place] &= _MASKS.take(n_bytes)
-        words[:, -1] |= lengths.astype(np.uint64) << _LENGTH_SHIFT
+        for place in range(1, n_words):
+            n_before = (place - 1) * _WORD_BYTES
+            words[:, place] = word_at[begins + n_before]
+            if shortest < n_before + _WORD_BYTES:
+                words[:, place] &= _MASKS.take((lengths - n_before).clip(0, _WORD_BYTES))
         return words
 
 
-class _Known:
-    """The texts met so far, by their words."""
+class TextCodes:
+    """Gives texts their codes, over any number of columns: an open table of words."""
 
-    def __init__(self, n_words: int) -> None:
+    def __init__(self) -> None:
         self._n = 0
-        self._words = np.empty((0, n_words), dtype=np.uint64)
+        self._words = np.empty((0, 1), dtype=np.uint64)
         self._hashes = np.empty(0, dtype=np.uint64)
-        self._first_rows = np.empty(0, dtype=np.int64)
-        self._slots = np.empty(0, dtype=np.int32)  # codes, -1 in a free one; a power of two
+        self._slots = np.empty(0, dtype=np.int32)  # codes, -1 where free; a power of two of them
 
-    def first_rows(self) -> Int64s:
-        """Tell for every code the first row that had it, shape (n_codes,)."""
-        return self._first_rows[: self._n]
+    def code(self, texts: Texts) -> tuple[Int32s, Int64s]:
+        """Code texts; those not met before get the next codes.
 
-    def code(self, words: UInt64s, *, first_row: int) -> Int32s:
-        """Give the codes of some rows, which are consecutive; texts not met before get new ones."""
+        Returns
+        -------
+        tuple
+            Codes, shape (n_texts,); and for each code that is new, in their order, the first text
+            that has it. A text has more than one code where too many share its hash.
+
+        Examples
+        --------
+        >>> known = TextCodes()
+        >>> known.code(Texts.of_strs(["tea", "milk", "tea"]))
+        (array([0, 1, 0], dtype=int32), array([0, 1]))
+        >>> known.code(Texts.of_strs(["bread", "milk"]))
+        (array([2, 1], dtype=int32), array([0]))
+        """
+        self._widen(1 + -(-texts.longest // _WORD_BYTES))
+        n_texts = len(texts.ends) - 1
+        codes = np.empty(n_texts, dtype=np.int32)
+        new = [np.empty(0, dtype=np.int64)]
+        for start in range(0, n_texts, BLOCK_ROWS):
+            stop = min(start + BLOCK_ROWS, n_texts)
+            words = texts.words(start, stop, n_words=self._words.shape[1])
+            codes[start:stop], new_of_block = self._code_block(words)
+            new.append(start + new_of_block)
+        return codes, np.concatenate(new)
+
+    def _code_block(self, words: UInt64s) -> tuple[Int32s, Int64s]:
         self._make_room(len(words))
         hashes = _hashed(words)
         codes = np.empty(len(words), dtype=np.int32)
         rows = np.arange(len(words))
+        new: list[Int64s] = []
         for step in range(_MOST_STEPS):
             slots = self._slots_of(hashes, step)
             found = self._slots.take(slots)
-            new = np.flatnonzero(found < 0)
-            if len(new):
-                first = new[self._claim(slots[new])]
-                self._add(words[first], hashes[first], first_row + rows[first])
+            free = np.flatnonzero(found < 0)
+            if len(free):
+                first = free[self._claim(slots[free])]
+                self._add(words[first], hashes[first])
+                new.append(rows[first])
                 found = self._slots.take(slots)
             codes[rows] = found
             left = np.flatnonzero(_differ(self._words.take(found, axis=0, mode="clip"), words))
-            if not len(left):
-                return codes
             rows, words, hashes = rows[left], words[left], hashes[left]
+            if not len(left):
+                break
+        # What is left has a code of its own each time: it is told apart by the caller.
         codes[rows] = np.arange(self._n, self._n + len(rows))
-        self._add(words, hashes, first_row + rows)
-        return codes
+        self._add(words, hashes)
+        return codes, np.concatenate([*new, rows])
 
     def _slots_of(self, hashes: UInt64s, step: int) -> Int64s:
         n_bits = len(self._slots).bit_length() - 1
@@ -175,26 +175,33 @@ class _Known:
         return slots.view(np.int64)
 
     def _claim(self, slots: Int64s) -> Int64s:
-        """Write the codes to come into free slots; give the places of the rows that get them."""
-        # Written back to front: of equal slots the one that stays is the first row's.
+        """Write the next codes into free slots; give the places of those that got theirs."""
+        # Written back to front: of equal slots the one that stays is the first's.
         self._slots[slots[::-1]] = np.arange(len(slots) - 1, -1, -1, dtype=np.int32)
         first = np.flatnonzero(self._slots.take(slots) == np.arange(len(slots)))
         self._slots[slots[first]] = np.arange(self._n, self._n + len(first), dtype=np.int32)
         return first
 
-    def _add(self, words: UInt64s, hashes: UInt64s, rows: Int64s) -> None:
-        stop = self._n + len(rows)
+    def _add(self, words: UInt64s, hashes: UInt64s) -> None:
+        stop = self._n + len(words)
         self._words[self._n : stop] = words
         self._hashes[self._n : stop] = hashes
-        self._first_rows[self._n : stop] = rows
         self._n = stop
+
+    def _widen(self, n_words: int) -> None:
+        """Hold longer texts from now on: the words of the others end in zeros."""
+        n_more = n_words - self._words.shape[1]
+        if n_more <= 0:
+            return
+        self._words = np.pad(self._words[: self._n], [(0, 0), (0, n_more)])
+        self._hashes = _hashed(self._words)
+        self._slots = np.empty(0, dtype=np.int32)
 
     def _make_room(self, n_more: int) -> None:
         n = self._n + n_more
         if n > len(self._words):
             self._words = _with_room(self._words, self._n, 2 * n)
             self._hashes = _with_room(self._hashes, self._n, 2 * n)
-            self._first_rows = _with_room(self._first_rows, self._n, 2 * n)
         if 2 * n > len(self._slots):
             self._slots = np.full(1 << (2 * n).bit_length(), -1, dtype=np.int32)
             self._fill_slots()
@@ -203,8 +210,8 @@ class _Known:
         codes, hashes = np.arange(self._n, dtype=np.int32), self._hashes[: self._n]
         for step in range(_MOST_STEPS):
             slots = self._slots_of(hashes, step)
-            free = self._slots.take(slots) < 0
-            self._slots[slots[free]] = codes[free]
+            is_free = self._slots.take(slots) < 0
+            self._slots[slots[is_free]] = codes[is_free]
             left = self._slots.take(slots) != codes
             codes, hashes = codes[left], hashes[left]
 
@@ -216,8 +223,8 @@ def _with_room(held: NDArray[_Held], n: int, n_rooms: int) -> NDArray[_Held]:
 
 
 def _hashed(words: UInt64s) -> UInt64s:
-    hashed = words[:, -1] * _MULTIPLIER
-    for place in range(words.shape[1] - 1):
+    hashed = words[:, 0] * _MULTIPLIER
+    for place in range(1, words.shape[1]):
         hashed ^= words[:, place]
         hashed ^= hashed >> _HALF
         hashed *= _MULTIPLIER

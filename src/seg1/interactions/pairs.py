@@ -47,9 +47,10 @@ class Pairs(NamedTuple):
             # Words that hold the row as well are sorted at a fifth of what an argsort takes, and
             # equal pairs stay in the order of their rows.
             key <<= row_bits
-            key |= np.arange(n_rows, dtype=np.int32 if row_bits < 32 else np.int64)
+            rows = np.arange(n_rows)
+            key |= rows
             key.sort()
-            rows = key & ((1 << row_bits) - 1)
+            np.bitwise_and(key, (1 << row_bits) - 1, out=rows)
             key >>= row_bits
         else:
             rows = np.argsort(key, kind="stable")
