@@ -15,7 +15,9 @@ from seg1.events.texts import BLOCK_ROWS, TextCodes, Texts
 
 __all__ = ["IdReader"]
 
-_FEW_ROWS = 256  # up to so many a dict is as fast
+# What a dict of few ids, or Arrow's table of them, holds in the cache is found sooner there.
+_MANY_IDS = 2**14
+_SAMPLE_ROWS = 2**15
 
 
 class IdReader:
@@ -50,7 +52,7 @@ class IdReader:
         _check_arrow_ids(column.type)
         if column.null_count:
             return self._read_with_missing(column)
-        texts = Texts.of_arrow(column) if len(column) > _FEW_ROWS else None
+        texts = Texts.of_arrow(column) if _is_varied(column) else None
         if texts is not None:
             return self._read_texts(texts, lambda rows: _as_list(column.take(_as_arrow(rows))))
         encoded = column.dictionary_encode()
@@ -74,7 +76,7 @@ class IdReader:
         return np.concatenate([codes for codes, _ in parts]), np.concatenate([p for _, p in parts])
 
     def _read_block(self, values: list[Value]) -> tuple[Int32s, Int8s]:
-        if len(values) > _FEW_ROWS and set(map(type, values)) == {str}:
+        if len(self.ids) > _MANY_IDS and set(map(type, values)) == {str}:
             texts = Texts.of_strs(values)
             if texts is not None:
                 return self._read_texts(texts, lambda rows: [values[row] for row in rows.tolist()])
@@ -141,6 +143,13 @@ def _are_plain(values: list[Value]) -> bool:
         and all(values)
         and max(map(len, values)) <= MAX_ID_BYTES
     )
+
+
+def _is_varied(column: Column) -> bool:
+    """Guess from its begin whether a column holds many distinct values."""
+    if len(column) <= _SAMPLE_ROWS:
+        return False
+    return 2 * len(column.slice(0, _SAMPLE_ROWS).unique()) >= _SAMPLE_ROWS
 
 
 def _of_rows(codes: Int32s, problems: Int8s, rows: NDArray[np.integer]) -> tuple[Int32s, Int8s]:

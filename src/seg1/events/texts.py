@@ -92,14 +92,16 @@ class Texts(NamedTuple):
         begins, lengths = ends[:-1] - ends[0], np.diff(ends)
         zeros = np.zeros(n_words * _WORD_BYTES, dtype=np.uint8)  # so that no word ends outside
         utf8 = np.concatenate([self.utf8[ends[0] : ends[-1]], zeros])
-        # The word that begins at each byte: a view.
-        word_at: UInt64s = np.ndarray((len(utf8) - 7,), "<u8", utf8, strides=(1,))
         words = np.empty((len(lengths), n_words), dtype=np.uint64)
         words[:, 0] = lengths
-        shortest = int(lengths.min())
+        shortest, longest = int(lengths.min()), int(lengths.max())
         for place in range(1, n_words):
             n_before = (place - 1) * _WORD_BYTES
-            words[:, place] = word_at[begins + n_before]
+            if shortest == longest:  # they lie at equal steps
+                words[:, place] = np.ndarray(lengths.shape, "<u8", utf8, n_before, (longest,))
+            else:  # the word that begins at each byte is a view, too
+                word_at: UInt64s = np.ndarray((len(utf8) - 7,), "<u8", utf8, strides=(1,))
+                words[:, place] = word_at[begins + n_before]
             if shortest < n_before + _WORD_BYTES:
                 words[:, place] &= _MASKS.take((lengths - n_before).clip(0, _WORD_BYTES))
         return words
