@@ -139,8 +139,13 @@ def _coded_alike(rows: Rows, zone: str) -> Events:
 
 @pytest.mark.parametrize("way", WAYS)
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=40)
-@given(rows=row_lists(), zone=zones, unit=st.sampled_from(["s", "ms", "us", "ns"]))
-def test_every_way_in_gives_equal_events(way: str, rows: Rows, zone: str, unit: str) -> None:
+@given(
+    rows=row_lists(), zone=zones, unit=st.sampled_from(["s", "ms", "us", "ns"]),
+    many=st.sampled_from([0, 2**15]),
+)  # fmt: skip
+def test_every_way_in_gives_equal_events(
+    way: str, rows: Rows, zone: str, unit: str, many: int
+) -> None:
     expected = {
         **{f"{role}s": tuple(dict.fromkeys(row[place] for row in rows))
            for place, role in ((0, "customer"), (1, "item"), (4, "kind"))},
@@ -152,6 +157,8 @@ def test_every_way_in_gives_equal_events(way: str, rows: Rows, zone: str, unit: 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("seg1.events.intake._ROWS_AT_ONCE", 3)
         patch.setattr("seg1.events.intake._CHUNK_ROWS", 3)
+        patch.setattr("seg1.events.id_columns._MANY_IDS", many - 1)
+        patch.setattr("seg1.events.id_columns._SAMPLE_ROWS", many)
         events = WAYS[way](rows, zone, unit)
 
     shape = shape_of(events)

@@ -78,10 +78,16 @@ def test_a_second_batch_keeps_the_codes_of_the_first(first: list[Id], second: li
     assert np.array_equal(vocabulary.encode(first), before)
 
 
-@given(codes=st.lists(st.integers(0, 20), max_size=60))
-@settings(max_examples=60, deadline=None)
-def test_first_appearance_equals_its_slow_twin(codes: list[int]) -> None:
-    order = first_appearance(np.array(codes, dtype=np.int32), 21)
+code_lists = st.lists(st.integers(0, 20), max_size=60)
+in_order = code_lists.map(lambda codes: [list(dict.fromkeys(codes)).index(c) for c in codes])
+
+
+@pytest.mark.parametrize("block_rows", [2, 2**15])
+@given(codes=code_lists | in_order)
+def test_first_appearance_equals_its_slow_twin(codes: list[int], block_rows: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seg1.events.ids._BLOCK_ROWS", block_rows)
+        order = first_appearance(np.array(codes, dtype=np.int32), 21)
 
     assert order.tolist() == list(dict.fromkeys(codes))
 

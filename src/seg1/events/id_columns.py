@@ -1,17 +1,23 @@
 """A column of ids, as codes in order of arrival."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count, islice
 
 import numpy as np
+from numpy.typing import NDArray
 
-from seg1._types import Id, Int8s, Int32s
+from seg1._types import Id, Int8s, Int32s, Int64s
 from seg1.errors import InvalidTypeError
 from seg1.events.ids import MAX_ID_BYTES, id_problem, plain_id
 from seg1.events.problems import Column, Problems, Value, is_arrow
+from seg1.events.texts import BLOCK_ROWS, TextCodes, Texts
 
 __all__ = ["IdReader"]
+
+# What a dict of few ids, or Arrow's table of them, holds in the cache is found sooner there.
+_MANY_IDS = 2**14
+_SAMPLE_ROWS = 2**15
 
 
 class IdReader:
@@ -21,6 +27,10 @@ class IdReader:
         self.ids: list[Id] = []
         self._problems = problems
         self._codes: defaultdict[Id, int] = defaultdict(None)
+        # Texts that were met have a code there, and by it what they are here.
+        self._texts = TextCodes()
+        self._text_codes: Int32s = np.empty(0, dtype=np.int32)
+        self._text_problems: Int8s = np.empty(0, dtype=np.int8)
 
     @property
     def codes(self) -> Mapping[Id, int]:
@@ -40,20 +50,50 @@ class IdReader:
 
     def _read_arrow(self, column: Column) -> tuple[Int32s, Int8s]:
         _check_arrow_ids(column.type)
+        if column.null_count:
+            return self._read_with_missing(column)
+        texts = Texts.of_arrow(column) if _is_varied(column) else None
+        if texts is not None:
+            return self._read_texts(texts, lambda rows: _as_list(column.take(_as_arrow(rows))))
         encoded = column.dictionary_encode()
-        codes, problems = self._read_values(_as_list(encoded.dictionary))
-        indices = encoded.indices
-        if indices.null_count:
-            # A null among the rows points past the end, at an entry added for it; a small
-            # dictionary comes with small indices, in which it has no room.
-            indices = indices.cast("int64").fill_null(len(codes))
-            codes = np.append(codes, np.int32(-1))
-            problems = np.append(problems, np.int8(self._problems.number("missing")))
-        rows = indices.to_numpy(zero_copy_only=False)
-        is_good = not problems.any()
-        return codes[rows], np.zeros(len(rows), np.int8) if is_good else problems[rows]
+        codes, problems = self._read_each(_as_list(encoded.dictionary))
+        return _of_rows(codes, problems, encoded.indices.to_numpy(zero_copy_only=False))
+
+    def _read_with_missing(self, column: Column) -> tuple[Int32s, Int8s]:
+        is_there = column.is_valid().to_numpy(zero_copy_only=False)
+        codes = np.full(len(column), -1, dtype=np.int32)
+        problems = np.full(len(column), self._problems.number("missing"), dtype=np.int8)
+        codes[is_there], problems[is_there] = self._read_arrow(column.drop_null())
+        return codes, problems
 
     def _read_values(self, values: list[Value]) -> tuple[Int32s, Int8s]:
+        parts = [
+            self._read_block(values[start : start + BLOCK_ROWS])
+            for start in range(0, max(1, len(values)), BLOCK_ROWS)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate([codes for codes, _ in parts]), np.concatenate([p for _, p in parts])
+
+    def _read_block(self, values: list[Value]) -> tuple[Int32s, Int8s]:
+        if len(self.ids) > _MANY_IDS and set(map(type, values)) == {str}:
+            texts = Texts.of_strs(values)
+            if texts is not None:
+                return self._read_texts(texts, lambda rows: [values[row] for row in rows.tolist()])
+        return self._read_each(values)
+
+    def _read_texts(
+        self, texts: Texts, values_of: Callable[[Int64s], list[Value]]
+    ) -> tuple[Int32s, Int8s]:
+        """Code texts; only those not met before are looked at as values."""
+        rows, new = self._texts.code(texts)
+        order = np.argsort(new)
+        codes, problems = self._read_each(values_of(new[order]))
+        self._text_codes = np.append(self._text_codes, codes[np.argsort(order)])
+        self._text_problems = np.append(self._text_problems, problems[np.argsort(order)])
+        return _of_rows(self._text_codes, self._text_problems, rows)
+
+    def _read_each(self, values: list[Value]) -> tuple[Int32s, Int8s]:
         kinds = set(map(type, values))
         codes = None
         if kinds in ({str}, {int}) and self._fits(values[0]):
@@ -103,6 +143,25 @@ def _are_plain(values: list[Value]) -> bool:
         and all(values)
         and max(map(len, values)) <= MAX_ID_BYTES
     )
+
+
+def _is_varied(column: Column) -> bool:
+    """Guess from its begin whether a column holds many distinct values."""
+    if len(column) <= _SAMPLE_ROWS:
+        return False
+    return 2 * len(column.slice(0, _SAMPLE_ROWS).unique()) >= _SAMPLE_ROWS
+
+
+def _of_rows(codes: Int32s, problems: Int8s, rows: NDArray[np.integer]) -> tuple[Int32s, Int8s]:
+    """Give each row the code and the problem of its value."""
+    is_good = not problems.any()
+    return codes.take(rows), np.zeros(len(rows), np.int8) if is_good else problems.take(rows)
+
+
+def _as_arrow(rows: Int64s) -> Column:
+    import pyarrow as pa  # noqa: PLC0415  # only where the caller's table has brought it
+
+    return pa.array(rows)
 
 
 def _as_list(dictionary: Column) -> list[Value]:

@@ -22,6 +22,7 @@ __all__ = [
 IdKind: TypeAlias = Literal["str", "int"]
 
 MAX_ID_BYTES = 256
+_BLOCK_ROWS = 2**15
 _INT64 = (-(2**63), 2**63 - 1)
 
 
@@ -99,15 +100,28 @@ def first_appearance(codes: Int32s, n_codes: int) -> Int32s:
     array([4, 1, 0], dtype=int32)
     """
     # Codes given out in this very order, as a table's are: there is nothing to look for.
-    highest = np.maximum.accumulate(codes)
-    if not len(codes) or (codes[0] == 0 and int(np.diff(highest).max(initial=0)) <= 1):
-        return np.arange(highest[-1] + 1 if len(codes) else 0, dtype=np.int32)
+    n_in_order = _count_in_order(codes)
+    if n_in_order is not None:
+        return np.arange(n_in_order, dtype=np.int32)
     first_row = np.full(n_codes, -1, dtype=np.int64)
     # Written back to front: of equal codes the assignment that stays is the first row's.
     first_row[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
     present = np.flatnonzero(first_row >= 0)
     order: Int32s = present[np.argsort(first_row[present])].astype(np.int32)
     return order
+
+
+def _count_in_order(codes: Int32s) -> int | None:
+    """Count the codes where each is new by being the next one; None where one is not."""
+    n_codes = 0
+    # Block by block: what is made on the way stays in the cache.
+    for start in range(0, len(codes), _BLOCK_ROWS):
+        highest = np.maximum.accumulate(codes[start : start + _BLOCK_ROWS])
+        np.maximum(highest, n_codes - 1, out=highest)
+        if highest[0] > n_codes or int(np.diff(highest).max(initial=0)) > 1:
+            return None
+        n_codes = int(highest[-1]) + 1
+    return n_codes
 
 
 def plain_ids(ids: Iterable[object]) -> list[Id]:

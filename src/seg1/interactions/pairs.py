@@ -39,12 +39,18 @@ class Pairs(NamedTuple):
         """Sort rows by pair, shape (n_rows,) each."""
         n_rows = len(customer_index)
         item_bits, row_bits = (max(n - 1, 0).bit_length() for n in (n_items, n_rows))
-        key = (customer_index.astype(np.int64) << item_bits) | item_index
+        # In place, step by step: fresh memory of this size costs as much as what is done in it.
+        key = customer_index.astype(np.int64)
+        key <<= item_bits
+        key |= item_index
         if max(n_customers - 1, 0).bit_length() + item_bits + row_bits <= _WORD_BITS:
             # Words that hold the row as well are sorted at a fifth of what an argsort takes, and
             # equal pairs stay in the order of their rows.
-            key = np.sort((key << row_bits) | np.arange(n_rows))
-            rows = key & ((1 << row_bits) - 1)
+            key <<= row_bits
+            rows = np.arange(n_rows)
+            key |= rows
+            key.sort()
+            np.bitwise_and(key, (1 << row_bits) - 1, out=rows)
             key >>= row_bits
         else:
             rows = np.argsort(key, kind="stable")
