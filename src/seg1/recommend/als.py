@@ -21,7 +21,9 @@ from seg1.events import Vocabulary
 from seg1.events.coding import codes_in
 from seg1.interactions import Interactions
 from seg1.recommend.foldin import Penalty
+from seg1.recommend.foldin_many import fold_in_narrow
 from seg1.recommend.model import ALSModel
+from seg1.recommend.saved import gram_diagonal_of
 from seg1.recommend.validation import Foresight, Validation
 
 __all__ = ["ALS", "Sweep"]
@@ -174,7 +176,7 @@ class ALS:
                 items = self._alternate(sides, X, Y, callback=callback, bar=bar)
             items = _to_eigenbasis(items)
             # The last word is an exact solve, so that a fold-in of the same history gives it again.
-            closed = sides.closing.solve_exactly(items)
+            closed = sides.closing.closed(items, self.penalty(n_other=interactions.shape[1]))
         return ALSModel.of(closed, items, interactions=interactions, config=self)
 
     def _first_factors(
@@ -297,6 +299,21 @@ class _Side(NamedTuple):
             )  # fmt: skip
         return self.unsorted(X)
 
+    def closed(self, Y: Float32s, penalty: Penalty) -> Float32s:
+        """Solve every row as a fold-in does; Y must stand in the eigenbasis of Y'Y.
+
+        It takes half of the time. What float32 does not solve well enough is solved exactly.
+        """
+        indptr, indices, confidences = _arrays(self.matrix)
+        factors, left = fold_in_narrow(
+            Y, indices, confidence=confidences.astype(np.float64), starts=indptr.astype(np.int64),
+            gram_diagonal=gram_diagonal_of(Y), penalty=penalty,
+        )  # fmt: skip
+        X = factors.astype(np.float32)
+        if len(left):
+            X[left] = _Side.of(self.matrix[left], penalty).solve_exactly(Y)
+        return self.unsorted(X)
+
     def unsorted(self, X: Float32s) -> Float32s:
         """Put rows back into their own order."""
         own_order = np.empty_like(X)
@@ -346,7 +363,7 @@ def _to_eigenbasis(items: Float32s) -> Float32s:
     rotation = rotation[:, ::-1]
     # An eigenvector has no sign of its own: its largest entry is made positive.
     largest = rotation[np.abs(rotation).argmax(axis=0), np.arange(rotation.shape[1])]
-    rotated: Float32s = (wide @ (rotation * np.sign(largest))).astype(np.float32)
+    rotated: Float32s = items @ (rotation * np.sign(largest)).astype(np.float32)
     return rotated
 
 

@@ -22,7 +22,7 @@ from seg1.recommend.foldin import (
     lapack,
 )
 
-__all__ = ["fold_in_many"]
+__all__ = ["fold_in_many", "fold_in_narrow"]
 
 _STACKED = 2**17  # float32 numbers of a stack, half a MB: more leave the cache
 _NOTHING = 1e-30  # c - 1 of an event that only fills up; of the others it is 2e-16 or more
@@ -40,6 +40,19 @@ class _Batch:
     n_events: Int64s  # (n_histories,)
     gram_diagonal: Float64s  # (n_factors,)
     penalty: Float64s  # (n_histories,)
+
+    @classmethod
+    def of(
+        cls, item_factors: Float32s, item_index: Int32s, *, confidence: Float64s,
+        starts: Int64s, gram_diagonal: Float64s, penalty: Penalty,
+    ) -> "_Batch":  # fmt: skip
+        """Put together what is asked."""
+        n_events = np.diff(starts)
+        return cls(
+            item_factors=item_factors, item_index=item_index, confidence=confidence,
+            starts=starts, n_events=n_events, gram_diagonal=gram_diagonal,
+            penalty=_penalties(n_events, penalty),
+        )  # fmt: skip
 
     def alone(self, row: int) -> Float64s:
         """Fold one history in, by itself."""
@@ -102,21 +115,53 @@ def fold_in_many(
     array([[0.75, 0.  ],
            [0.75, 0.75]])
     """
-    n_events = np.diff(starts)
-    batch = _Batch(
-        item_factors=item_factors, item_index=item_index, confidence=confidence, starts=starts,
-        n_events=n_events, gram_diagonal=gram_diagonal, penalty=_penalties(n_events, penalty),
+    batch = _Batch.of(
+        item_factors, item_index, confidence=confidence, starts=starts,
+        gram_diagonal=gram_diagonal, penalty=penalty,
     )  # fmt: skip
-    factors = np.zeros((len(n_events), len(gram_diagonal)))  # as they are without events
-    spread = np.where(n_events > 0, np.inf, 0.0)
+    factors, left = _solved(batch)
+    for row in left.tolist():
+        factors[row] = batch.alone(row)
+    return factors
+
+
+def fold_in_narrow(
+    item_factors: Float32s,
+    item_index: Int32s,
+    *,
+    confidence: Float64s,
+    starts: Int64s,
+    gram_diagonal: Float64s,
+    penalty: Penalty,
+) -> tuple[Float64s, Int64s]:
+    """Solve in float32 what it solves well enough, and say which customers are left.
+
+    Parameters
+    ----------
+    item_factors, item_index, confidence, starts, gram_diagonal, penalty
+        As for `fold_in_many`.
+
+    Returns
+    -------
+    factors, left
+        As from `fold_in_many`; and the rows that stand for nothing there yet, shape (n_left,).
+    """
+    batch = _Batch.of(
+        item_factors, item_index, confidence=confidence, starts=starts,
+        gram_diagonal=gram_diagonal, penalty=penalty,
+    )  # fmt: skip
+    return _solved(batch)
+
+
+def _solved(batch: _Batch) -> tuple[Float64s, Int64s]:
+    factors = np.zeros((len(batch.n_events), len(batch.gram_diagonal)))  # of none without events
+    spread = np.where(batch.n_events > 0, np.inf, 0.0)
     most = _most_spread(batch)
     is_short, is_long = _narrow(batch, most)
     for solve, is_such in ((_solve_short, is_short), (_solve_long, is_long)):
         for rows in _stacks(np.flatnonzero(is_such), batch):
             factors[rows], spread[rows] = solve(*batch.stacked(rows))
-    for row in np.flatnonzero(~(spread <= most)).tolist():
-        factors[row] = batch.alone(row)
-    return factors
+    return factors, np.flatnonzero(~(spread <= most))
 
 
 def _penalties(n_events: Int64s, penalty: Penalty) -> Float64s:
