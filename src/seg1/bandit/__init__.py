@@ -2,7 +2,16 @@
 
 from seg1.bandit.choice import Choice
 from seg1.bandit.context import ContextSchema
-from seg1.bandit.explore import Explorer, Greedy, InverseGap, ThompsonSampling
+from seg1.bandit.explore import (
+    EpsilonGreedy,
+    Explorer,
+    Greedy,
+    InverseGap,
+    JointExplorer,
+    Softmax,
+    ThompsonSampling,
+    UpperConfidence,
+)
 from seg1.bandit.frozen import FrozenPolicy, PolicyStates
 from seg1.bandit.hybrid import HybridLinear, HybridState
 from seg1.bandit.per_offer import PerOfferLinear, PerOfferState
@@ -15,12 +24,14 @@ __all__ = [
     "Belief",
     "Choice",
     "ContextSchema",
+    "EpsilonGreedy",
     "Explorer",
     "FrozenPolicy",
     "Greedy",
     "HybridLinear",
     "HybridState",
     "InverseGap",
+    "JointExplorer",
     "Layout",
     "OfferSelector",
     "PerOfferLinear",
@@ -31,5 +42,7 @@ __all__ = [
     "ScoredArms",
     "SharedLinear",
     "SharedState",
+    "Softmax",
     "ThompsonSampling",
+    "UpperConfidence",
 ]
