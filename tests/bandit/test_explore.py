@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 
 from seg1._types import Bools
-from seg1.bandit import Explorer, Greedy, InverseGap, ThompsonSampling
+from seg1.bandit import (
+    EpsilonGreedy,
+    Explorer,
+    Greedy,
+    InverseGap,
+    JointExplorer,
+    Softmax,
+    ThompsonSampling,
+    UpperConfidence,
+)
 from seg1.bandit.best import best_probabilities
 from seg1.errors import InvalidArgumentError
 
@@ -24,7 +33,17 @@ def test_half_the_scale_is_half_the_deviation() -> None:
     assert p.tolist() == best_probabilities(mean, 0.5 * sd).tolist()
 
 
-@pytest.mark.parametrize("explorer", [ThompsonSampling(), Greedy(), InverseGap()])
+@pytest.mark.parametrize(
+    "explorer",
+    [
+        ThompsonSampling(),
+        Greedy(),
+        InverseGap(),
+        EpsilonGreedy(),
+        Softmax(),
+        UpperConfidence(),
+    ],
+)
 def test_what_is_not_eligible_has_probability_exactly_0(explorer: Explorer) -> None:
     mean, sd = np.array([9.0, 0.1, 0.2, 0.1]), np.ones(4)
     eligible = np.array([False, True, True, False])
@@ -59,12 +78,74 @@ def test_inverse_gap_treats_two_that_are_best_alike() -> None:
     assert p[0] == p[1] > p[2] == pytest.approx(1 / 7)
 
 
-def test_only_greedy_needs_a_floor() -> None:
-    explorers: list[Explorer] = [
-        ThompsonSampling(), InverseGap(), Greedy(), Greedy(without_floor=True),
+def test_epsilon_is_spread_over_what_is_eligible_and_the_best_share_the_rest() -> None:
+    mean, eligible = np.array([0.9, 0.7, 0.7, 0.1]), np.array([False, True, True, True])
+
+    p = EpsilonGreedy(epsilon=0.3).probabilities(mean, np.ones(4), eligible=eligible)
+
+    assert p.tolist() == pytest.approx([0.0, 0.45, 0.45, 0.1])
+
+
+def test_softmax_is_the_exponential_of_the_value() -> None:
+    mean = np.array([0.5, 0.2, -0.1])
+
+    p = Softmax(temperature=0.3).probabilities(mean, np.ones(3), eligible=everything(3))
+
+    weights = [math.exp(value / 0.3) for value in mean]
+    assert p.tolist() == pytest.approx([weight / sum(weights) for weight in weights])
+
+
+def test_softmax_does_not_overflow() -> None:
+    mean = np.array([1e300, 1e300, -1e300])
+
+    p = Softmax(temperature=1e-9).probabilities(mean, np.ones(3), eligible=everything(3))
+
+    assert p.tolist() == [0.5, 0.5, 0.0]
+
+
+def test_the_upper_bound_prefers_what_is_uncertain() -> None:
+    mean, sd = np.array([0.5, 0.3, 0.4]), np.array([0.1, 0.3, 0.2])
+
+    narrow = UpperConfidence(width=0.5).probabilities(mean, sd, eligible=everything(3))
+    wide = UpperConfidence(width=2).probabilities(mean, sd, eligible=everything(3))
+
+    assert narrow.tolist() == [1.0, 0.0, 0.0]
+    assert wide.tolist() == [0.0, 1.0, 0.0]
+
+
+def test_thompson_counts_how_often_an_arm_is_the_best_of_joint_draws() -> None:
+    values = np.array([[1.0, 0.0, 3.0], [0.0, 1.0, 3.0], [0.5, 0.5, 3.0], [0.8, 0.0, 3.0]])
+    explorer, eligible = ThompsonSampling(scale=1), np.array([True, True, False])
+    mean, sd = values.mean(axis=0), values.std(axis=0)
+
+    assert isinstance(explorer, JointExplorer)
+    p = explorer.jointly(mean, sd, draws=lambda arms: values[:, arms], eligible=eligible)
+
+    assert p.tolist() == [2.5 / 4, 1.5 / 4, 0.0]
+
+
+def test_half_the_scale_draws_half_as_far_from_the_means() -> None:
+    # The second is ahead in the first draw by the whole, and not by the half of its deviation.
+    values, mean = np.array([[1.0, 1.5], [1.0, -1.5]]), np.array([1.0, 0.0])
+
+    shares = [
+        ThompsonSampling(scale=scale)
+        .jointly(mean, np.array([0.0, 1.5]), draws=lambda arms: values[:, arms],
+                 eligible=everything(2))
+        .tolist()
+        for scale in (1.0, 0.5)
     ]  # fmt: skip
 
-    assert [e.needs_floor for e in explorers] == [False, False, True, False]
+    assert shares == [[0.5, 0.5], [1.0, 0.0]]
+
+
+def test_only_those_that_give_one_arm_everything_need_a_floor() -> None:
+    explorers: list[Explorer] = [
+        ThompsonSampling(), InverseGap(), EpsilonGreedy(), Softmax(), Greedy(), UpperConfidence(),
+        Greedy(without_floor=True), UpperConfidence(without_floor=True),
+    ]  # fmt: skip
+
+    assert [e.needs_floor for e in explorers] == [False] * 4 + [True] * 2 + [False] * 2
 
 
 @pytest.mark.parametrize(
@@ -73,6 +154,10 @@ def test_only_greedy_needs_a_floor() -> None:
         (ThompsonSampling, {"scale": 0}, "scale must be a finite number > 0, got 0"),
         (ThompsonSampling, {"scale": math.nan}, "scale must be a finite number > 0"),
         (InverseGap, {"gamma": -1}, "gamma must be a finite number > 0, got -1"),
+        (EpsilonGreedy, {"epsilon": 0}, "epsilon must be a finite number > 0, got 0"),
+        (EpsilonGreedy, {"epsilon": 1.5}, r"epsilon must lie in \(0, 1\], got 1.5"),
+        (Softmax, {"temperature": 0}, "temperature must be a finite number > 0, got 0"),
+        (UpperConfidence, {"width": math.inf}, "width must be a finite number > 0, got inf"),
     ],
 )
 def test_an_explorer_that_cannot_be_used_is_refused(
