@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from seg1._types import Bools, Float64s
-from seg1.bandit import Explorer, Greedy, InverseGap, ThompsonSampling
+from seg1.bandit import (
+    EpsilonGreedy,
+    Explorer,
+    Greedy,
+    InverseGap,
+    Softmax,
+    ThompsonSampling,
+    UpperConfidence,
+)
+from seg1.bandit.posterior import Draws
 from seg1.testing.policy import check_policy
 
 
@@ -19,6 +28,13 @@ from seg1.testing.policy import check_policy
         Greedy(),
         InverseGap(gamma=1e-3),
         InverseGap(gamma=1e6),
+        EpsilonGreedy(),
+        EpsilonGreedy(epsilon=1),
+        Softmax(),
+        Softmax(temperature=1e-300),
+        Softmax(temperature=1e9),
+        UpperConfidence(),
+        UpperConfidence(width=1e3),
     ],
 )
 def test_our_own_explorers_pass(explorer: Explorer) -> None:
@@ -136,3 +152,96 @@ def test_a_broken_explorer_is_caught(broken: type[Any], message: str) -> None:
 
 def test_what_the_broken_ones_are_made_of_passes() -> None:
     check_policy(Even())
+
+
+class CountsBest(Even):
+    """A joint explorer that passes; subclasses break one thing each."""
+
+    def jointly(self, mean: Float64s, sd: Float64s, *, draws: Draws, eligible: Bools) -> Any:  # noqa: ANN401, ARG002
+        arms = np.flatnonzero(eligible)
+        values = draws(arms)
+        is_best = values == values.max(axis=1, keepdims=True)
+        p = np.zeros(len(mean))
+        p[arms] = (is_best / is_best.sum(axis=1, keepdims=True)).mean(axis=0)
+        return p
+
+
+class JointlyNarrow(CountsBest):
+    def jointly(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        return super().jointly(*args, **kwargs).astype(np.float32)
+
+
+class JointlyNotAll(CountsBest):
+    def jointly(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        return 0.9 * super().jointly(*args, **kwargs)
+
+
+class JointlyIgnores(CountsBest):
+    def jointly(self, mean: Float64s, sd: Float64s, *, draws: Draws, eligible: Bools) -> Any:  # noqa: ANN401
+        return super().jointly(mean, sd, draws=draws, eligible=eligible | True)
+
+
+class JointlyWrites(CountsBest):
+    def jointly(self, mean: Float64s, sd: Float64s, *, draws: Draws, eligible: Bools) -> Any:  # noqa: ANN401
+        sd += 1
+        return super().jointly(mean, sd, draws=draws, eligible=eligible)
+
+
+class JointlyWanders(CountsBest):
+    def __init__(self) -> None:
+        self.n_asked = 0
+
+    def jointly(self, mean: Float64s, sd: Float64s, *, draws: Draws, eligible: Bools) -> Any:  # noqa: ANN401
+        self.n_asked += 1
+        p = super().jointly(mean, sd, draws=draws, eligible=eligible)
+        return (p + eligible * self.n_asked) / (1 + np.count_nonzero(eligible) * self.n_asked)
+
+
+class JointlyByPlace(CountsBest):
+    def jointly(self, mean: Float64s, sd: Float64s, *, draws: Draws, eligible: Bools) -> Any:  # noqa: ANN401, ARG002
+        p = eligible * (1.0 + np.arange(len(mean)))
+        return p / p.sum()
+
+
+class JointlyFirstOfEqual(CountsBest):
+    def jointly(self, mean: Float64s, sd: Float64s, *, draws: Draws, eligible: Bools) -> Any:  # noqa: ANN401, ARG002
+        values = np.where(eligible, draws(np.arange(len(mean))), -np.inf)
+        return np.eye(len(mean))[values.argmax(axis=1)].mean(axis=0)
+
+
+class JointlyLooksAtBlocked(CountsBest):
+    def jointly(self, mean: Float64s, sd: Float64s, *, draws: Draws, eligible: Bools) -> Any:  # noqa: ANN401
+        even = eligible / np.count_nonzero(eligible)
+        p = super().jointly(mean, sd, draws=draws, eligible=eligible)
+        share = 1 / (2 + np.ptp(mean)) if sd.any() else 0.0
+        return (1 - share) * p + share * even
+
+
+class JointlyEven(CountsBest):
+    def jointly(self, mean: Float64s, sd: Float64s, *, draws: Draws, eligible: Bools) -> Any:  # noqa: ANN401, ARG002
+        return eligible / np.count_nonzero(eligible)
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (JointlyNarrow, "must be float64, got float32"),
+        (JointlyNotAll, r"must sum to 1 \(joint draws\)"),
+        (JointlyIgnores, r"probability exactly 0 \(joint draws\)"),
+        (JointlyWrites, r"it changed its arguments \(joint draws\)"),
+        (JointlyWanders, r"asked twice, it gave different answers \(joint draws\)"),
+        (JointlyByPlace, r"another order of the arms gave other probabilities \(joint draws\)"),
+        (JointlyFirstOfEqual, r"equal arms must share alike \(equal joint draws\)"),
+        (JointlyLooksAtBlocked, r"not eligible changed the others \(joint draws\)"),
+        (JointlyEven, r"the best arm must have probability 1 \(certain joint draws\)"),
+    ],
+)
+def test_an_explorer_whose_answer_to_joint_draws_is_broken_is_caught(
+    broken: type[Any], message: str
+) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_policy(broken())
+
+
+def test_what_the_jointly_broken_ones_are_made_of_passes() -> None:
+    check_policy(CountsBest())

@@ -1,112 +1,28 @@
-"""Explorers: closed forms, Monte Carlo, ties, and the quadrature at its edges."""
+"""Explorers: formulas, ties, what is not eligible, and joint draws."""
 
 import math
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-from scipy.special import ndtr
 
-from seg1._types import Bools, Float64s
-from seg1.bandit import Explorer, Greedy, InverseGap, ThompsonSampling
+from seg1._types import Bools
+from seg1.bandit import (
+    EpsilonGreedy,
+    Explorer,
+    Greedy,
+    InverseGap,
+    JointExplorer,
+    Softmax,
+    ThompsonSampling,
+    UpperConfidence,
+)
 from seg1.bandit.best import best_probabilities
 from seg1.errors import InvalidArgumentError
 
 
 def everything(n_arms: int) -> Bools:
     return np.ones(n_arms, np.bool_)
-
-
-def sampled(mean: Float64s, sd: Float64s, *, n_samples: int = 200_000) -> Float64s:
-    """How often each arm is the largest of independent normal values."""
-    rng = np.random.default_rng(0)
-    values = mean + sd * rng.standard_normal((n_samples, len(mean)))
-    return np.bincount(values.argmax(axis=1), minlength=len(mean)) / n_samples
-
-
-@settings(deadline=None, max_examples=200)
-@given(
-    difference=st.floats(-5, 5),
-    log_sd=st.tuples(st.floats(-4, 1), st.floats(-4, 1)),
-    offset=st.floats(-100, 100),
-)
-def test_of_two_arms_the_probability_is_the_closed_form(
-    difference: float, log_sd: tuple[float, float], offset: float
-) -> None:
-    sd = 10.0 ** np.array(log_sd)
-    mean = np.array([offset + difference, offset])
-
-    p = best_probabilities(mean, sd)
-
-    assert p[0] == pytest.approx(float(ndtr((mean[0] - mean[1]) / math.hypot(*sd))), abs=1e-5)
-
-
-@pytest.mark.parametrize("n_arms", [2, 3, 10, 60])
-@pytest.mark.parametrize("spreads", [(0, 0), (-1, 0), (-4, 0)])
-def test_the_quadrature_agrees_with_monte_carlo(n_arms: int, spreads: tuple[int, int]) -> None:
-    rng = np.random.default_rng(n_arms)
-    mean = 0.5 * rng.standard_normal(n_arms)
-    sd = 10 ** rng.uniform(*spreads, n_arms)
-
-    p = best_probabilities(mean, sd)
-
-    assert np.abs(p - sampled(mean, sd)).max() <= 5e-3
-
-
-@pytest.mark.parametrize("sure", [-1.0, 0.0, 0.5, 3.0])
-def test_a_certain_value_wins_where_no_other_exceeds_it(sure: float) -> None:
-    mean, sd = np.array([0.0, 0.4, sure, sure, sure - 1.0]), np.array([1.0, 0.3, 0.0, 0.0, 0.0])
-
-    p = best_probabilities(mean, sd)
-
-    beaten = float(ndtr(sure - 0.0) * ndtr((sure - 0.4) / 0.3))
-    assert p[2] == p[3] == pytest.approx(beaten / 2, abs=1e-6)
-    assert p[4] == 0.0
-    often = sampled(mean, sd)  # of two that are equal it counts the first
-    assert np.abs([p[0], p[1], p[2] + p[3]] - often[:3]).max() < 5e-3
-
-
-def test_two_that_are_known_well_are_told_apart_beside_one_that_is_not_known() -> None:
-    # On nodes spread evenly over the unknown one's range, both would fall between two nodes.
-    mean, sd = np.array([0.100, 0.101, 0.0]), np.array([1e-4, 1e-4, 1.0])
-
-    p = best_probabilities(mean, sd)
-
-    assert p[0] < 1e-6
-    assert p[1] == pytest.approx(float(ndtr(0.101)), abs=1e-4)
-
-
-VALUES = st.one_of(st.floats(-1e6, 1e6), st.sampled_from([0.0, 1.0, -0.0, 1e-300, 1e150]))
-SPREADS = st.one_of(st.floats(0, 1e6), st.sampled_from([0.0, 5e-324, 1e-300, 1e-12, 1e150]))
-
-
-@settings(deadline=None, max_examples=300)
-@given(st.lists(st.tuples(VALUES, SPREADS), min_size=1, max_size=12))
-@example([(0.0, 0.0), (0.0, 5e-324)])
-@example([(1.0, 1e-14), (1.0, 0.0), (1.0 + 1e-15, 1e-14)])
-@example([(0.0, 1e150), (1.0, 5e-324)])
-def test_probabilities_are_a_distribution_whatever_the_values(
-    arms: list[tuple[float, float]],
-) -> None:
-    mean, sd = (np.array(column) for column in zip(*arms, strict=True))
-
-    p = best_probabilities(mean, sd)
-
-    assert np.isfinite(p).all()
-    assert (p >= 0).all()
-    assert abs(p.sum() - 1) < 1e-12
-
-
-@settings(deadline=None, max_examples=100)
-@given(st.lists(st.tuples(st.floats(-3, 3), st.floats(0, 2)), min_size=2, max_size=8))
-def test_equal_arms_share_alike(arms: list[tuple[float, float]]) -> None:
-    mean, sd = (np.array(column) for column in zip(*arms, *arms, strict=True))
-
-    p = best_probabilities(mean, sd)
-
-    assert p[: len(arms)] == pytest.approx(p[len(arms) :], abs=1e-12)
 
 
 def test_half_the_scale_is_half_the_deviation() -> None:
@@ -117,7 +33,17 @@ def test_half_the_scale_is_half_the_deviation() -> None:
     assert p.tolist() == best_probabilities(mean, 0.5 * sd).tolist()
 
 
-@pytest.mark.parametrize("explorer", [ThompsonSampling(), Greedy(), InverseGap()])
+@pytest.mark.parametrize(
+    "explorer",
+    [
+        ThompsonSampling(),
+        Greedy(),
+        InverseGap(),
+        EpsilonGreedy(),
+        Softmax(),
+        UpperConfidence(),
+    ],
+)
 def test_what_is_not_eligible_has_probability_exactly_0(explorer: Explorer) -> None:
     mean, sd = np.array([9.0, 0.1, 0.2, 0.1]), np.ones(4)
     eligible = np.array([False, True, True, False])
@@ -152,12 +78,74 @@ def test_inverse_gap_treats_two_that_are_best_alike() -> None:
     assert p[0] == p[1] > p[2] == pytest.approx(1 / 7)
 
 
-def test_only_greedy_needs_a_floor() -> None:
-    explorers: list[Explorer] = [
-        ThompsonSampling(), InverseGap(), Greedy(), Greedy(without_floor=True),
+def test_epsilon_is_spread_over_what_is_eligible_and_the_best_share_the_rest() -> None:
+    mean, eligible = np.array([0.9, 0.7, 0.7, 0.1]), np.array([False, True, True, True])
+
+    p = EpsilonGreedy(epsilon=0.3).probabilities(mean, np.ones(4), eligible=eligible)
+
+    assert p.tolist() == pytest.approx([0.0, 0.45, 0.45, 0.1])
+
+
+def test_softmax_is_the_exponential_of_the_value() -> None:
+    mean = np.array([0.5, 0.2, -0.1])
+
+    p = Softmax(temperature=0.3).probabilities(mean, np.ones(3), eligible=everything(3))
+
+    weights = [math.exp(value / 0.3) for value in mean]
+    assert p.tolist() == pytest.approx([weight / sum(weights) for weight in weights])
+
+
+def test_softmax_does_not_overflow() -> None:
+    mean = np.array([1e300, 1e300, -1e300])
+
+    p = Softmax(temperature=1e-9).probabilities(mean, np.ones(3), eligible=everything(3))
+
+    assert p.tolist() == [0.5, 0.5, 0.0]
+
+
+def test_the_upper_bound_prefers_what_is_uncertain() -> None:
+    mean, sd = np.array([0.5, 0.3, 0.4]), np.array([0.1, 0.3, 0.2])
+
+    narrow = UpperConfidence(width=0.5).probabilities(mean, sd, eligible=everything(3))
+    wide = UpperConfidence(width=2).probabilities(mean, sd, eligible=everything(3))
+
+    assert narrow.tolist() == [1.0, 0.0, 0.0]
+    assert wide.tolist() == [0.0, 1.0, 0.0]
+
+
+def test_thompson_counts_how_often_an_arm_is_the_best_of_joint_draws() -> None:
+    values = np.array([[1.0, 0.0, 3.0], [0.0, 1.0, 3.0], [0.5, 0.5, 3.0], [0.8, 0.0, 3.0]])
+    explorer, eligible = ThompsonSampling(scale=1), np.array([True, True, False])
+    mean, sd = values.mean(axis=0), values.std(axis=0)
+
+    assert isinstance(explorer, JointExplorer)
+    p = explorer.jointly(mean, sd, draws=lambda arms: values[:, arms], eligible=eligible)
+
+    assert p.tolist() == [2.5 / 4, 1.5 / 4, 0.0]
+
+
+def test_half_the_scale_draws_half_as_far_from_the_means() -> None:
+    # The second is ahead in the first draw by the whole, and not by the half of its deviation.
+    values, mean = np.array([[1.0, 1.5], [1.0, -1.5]]), np.array([1.0, 0.0])
+
+    shares = [
+        ThompsonSampling(scale=scale)
+        .jointly(mean, np.array([0.0, 1.5]), draws=lambda arms: values[:, arms],
+                 eligible=everything(2))
+        .tolist()
+        for scale in (1.0, 0.5)
     ]  # fmt: skip
 
-    assert [e.needs_floor for e in explorers] == [False, False, True, False]
+    assert shares == [[0.5, 0.5], [1.0, 0.0]]
+
+
+def test_only_those_that_give_one_arm_everything_need_a_floor() -> None:
+    explorers: list[Explorer] = [
+        ThompsonSampling(), InverseGap(), EpsilonGreedy(), Softmax(), Greedy(), UpperConfidence(),
+        Greedy(without_floor=True), UpperConfidence(without_floor=True),
+    ]  # fmt: skip
+
+    assert [e.needs_floor for e in explorers] == [False] * 4 + [True] * 2 + [False] * 2
 
 
 @pytest.mark.parametrize(
@@ -166,6 +154,10 @@ def test_only_greedy_needs_a_floor() -> None:
         (ThompsonSampling, {"scale": 0}, "scale must be a finite number > 0, got 0"),
         (ThompsonSampling, {"scale": math.nan}, "scale must be a finite number > 0"),
         (InverseGap, {"gamma": -1}, "gamma must be a finite number > 0, got -1"),
+        (EpsilonGreedy, {"epsilon": 0}, "epsilon must be a finite number > 0, got 0"),
+        (EpsilonGreedy, {"epsilon": 1.5}, r"epsilon must lie in \(0, 1\], got 1.5"),
+        (Softmax, {"temperature": 0}, "temperature must be a finite number > 0, got 0"),
+        (UpperConfidence, {"width": math.inf}, "width must be a finite number > 0, got inf"),
     ],
 )
 def test_an_explorer_that_cannot_be_used_is_refused(

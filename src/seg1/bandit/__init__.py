@@ -2,7 +2,16 @@
 
 from seg1.bandit.choice import Choice
 from seg1.bandit.context import ContextSchema
-from seg1.bandit.explore import Explorer, Greedy, InverseGap, ThompsonSampling
+from seg1.bandit.explore import (
+    EpsilonGreedy,
+    Explorer,
+    Greedy,
+    InverseGap,
+    JointExplorer,
+    Softmax,
+    ThompsonSampling,
+    UpperConfidence,
+)
 from seg1.bandit.frozen import FrozenPolicy, PolicyStates
 from seg1.bandit.hybrid import HybridLinear, HybridState
 from seg1.bandit.ladder import LadderLinear, LadderState
@@ -18,12 +27,14 @@ __all__ = [
     "Choice",
     "ContextSchema",
     "Contribution",
+    "EpsilonGreedy",
     "Explorer",
     "FrozenPolicy",
     "Greedy",
     "HybridLinear",
     "HybridState",
     "InverseGap",
+    "JointExplorer",
     "LadderLinear",
     "LadderState",
     "Layout",
@@ -37,5 +48,7 @@ __all__ = [
     "ScoredArms",
     "SharedLinear",
     "SharedState",
+    "Softmax",
     "ThompsonSampling",
+    "UpperConfidence",
 ]

@@ -13,34 +13,48 @@ from seg1._types import Float64s
 
 __all__ = ["best_probabilities"]
 
-_REACH = 5.0  # standard deviations; beyond them lies a probability of 3e-7
+# Standard deviations: one arm alone decides where the largest value begins, and any may be above.
+_DOWN, _UP = 3.7, 4.5  # beyond them lie probabilities of 1e-4 and 3e-6
+_STEP = 4.0  # standard deviations of the one known best, between the origin and the first node
 _NO_SPREAD = 1e-250  # below it, products underflow
+_UNRESOLVED = 1e-13  # a spread that is none, as a share of the values
 _FINEST = 1e-9  # a spread that is resolved, as a share of the widest
-_NEVER = 1e-9  # a probability that is none
-# The methods of an array take twice as long on a few numbers.
-_largest, _smallest = np.maximum.reduce, np.minimum.reduce
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
-_MAX_PANELS = 32  # of 20 nodes, on a logarithmic axis: enough for spreads that differ 1e9-fold
+_N_ABOVE = 15  # so many medians above a point: the largest value is not below (2^-15)
+_MANY = 16  # arms, of which finding those medians pays
+
+# Phi and phi / Phi at the middles of equal cells, for working them out takes five times as long.
+# What is above the last cell is as good as certain.
+_N_CELLS, _LAST = 8192, 5.0
+_CELLS_PER_SD = _N_CELLS / (_DOWN + _LAST)
+_MIDDLES = (np.arange(_N_CELLS) + 0.5) / _CELLS_PER_SD - _DOWN
+_BELOW = ndtr(_MIDDLES)
+_RATE = np.exp(-0.5 * _MIDDLES * _MIDDLES) / _BELOW
+_BELOW[-1], _RATE[-1] = 1.0, 0.0
 
 
-def _grid(n_panels: int) -> tuple[Float64s, Float64s]:
-    """Give nodes and weights of the unit interval: 0, and panels of Gauss and Legendre."""
+_RULES = tuple(np.polynomial.legendre.leggauss(12 + 7 * half) for half in range(8))
+
+
+def _grid(half: int) -> tuple[Float64s, Float64s]:
+    """Give nodes and weights of the unit interval, in panels of Gauss and Legendre."""
+    places, weights = _RULES[min(half, 7)]
+    n_panels = 1 + half // 8
     starts = np.arange(n_panels)[:, None]
-    nodes = ((starts + 0.5 + 0.5 * _NODES) / n_panels).ravel()
-    weights = np.tile(_WEIGHTS / (2.0 * n_panels), n_panels)
-    # What stands at 0 is asked for, and has no weight.
-    return np.concatenate([[0.0], nodes]), np.concatenate([[0.0], weights])
+    nodes = ((starts + 0.5 + 0.5 * places) / n_panels).ravel()
+    # The exponential of the second row is 1: see `_integrals`.
+    return np.array([nodes, 0.0 * nodes]), np.tile(weights / (2.0 * n_panels), n_panels)
 
 
-_GRIDS = tuple(_grid(n_panels) for n_panels in range(1, _MAX_PANELS + 1))
+# For each half of a unit of a logarithmic axis; enough for spreads that differ 1e9-fold.
+_GRIDS = tuple(_grid(half) for half in range(42))
 
 
 def best_probabilities(mean: Float64s, sd: Float64s) -> Float64s:
     """Give the probability that each of several independent normal values is the largest.
 
     Nodes lie densely where the largest value begins, ever wider apart above it: an arm that is
-    known to a thousandth is resolved beside one that is not known at all. Arms that cannot be the
-    largest (probability below 1e-6) get exactly 0.
+    known to a thousandth is resolved beside one that is not known at all. Arms that can hardly be
+    the largest (probability below 1e-5) get exactly 0.
 
     Parameters
     ----------
@@ -53,65 +67,77 @@ def best_probabilities(mean: Float64s, sd: Float64s) -> Float64s:
     Returns
     -------
     ndarray of float64, shape (n_arms,)
-        They sum to 1; the error of each is below 1e-4.
+        They sum to 1; the error of each is below 1e-3.
 
     Examples
     --------
-    >>> best_probabilities(np.array([0.0, 1.0]), np.array([1.0, 0.0])).round(4)
-    array([0.1587, 0.8413])
+    >>> best_probabilities(np.array([0.0, 1.0]), np.array([1.0, 0.0])).round(3)
+    array([0.159, 0.841])
     """
-    # A spread below the spacing of the floats is none.
-    is_sure = sd <= max(1e-13 * float(_largest(np.abs(mean))), _NO_SPREAD)
-    sure = -math.inf
-    if np.count_nonzero(is_sure):
-        sure = float(_largest(mean[is_sure]))
-        sd = np.where(is_sure, 0.0, sd)
-    reach = _REACH * sd
+    low, high = mean - _DOWN * sd, mean + _UP * sd
+    # The methods of an array that name a place take a third of the time of those that reduce it.
+    begin, top = low.item(low.argmax()), high.item(high.argmax())
+    if len(mean) > _MANY:
+        begin = max(begin, np.partition(mean, -_N_ABOVE).item(-_N_ABOVE))
     # Below `begin` the largest value does not lie: it is decided above.
-    begin = float(_largest(mean - reach))
-    reach += mean
-    close = (reach > begin).nonzero()[0]
+    close = (high >= begin).nonzero()[0]
+    low, sd = low.take(close), sd.take(close)
+    least = max(_UNRESOLVED * max(-begin, top), _NO_SPREAD)
     chances = np.zeros(len(mean))
-    left = 1.0
-    if len(close):
-        m, s, top = mean.take(close) - begin, sd.take(close), float(_largest(reach)) - begin
-        won, nothing = _integrals(m, s, top=top)
-        # What is certain wins where nothing exceeds it.
-        left = nothing if begin == sure and nothing > _NEVER else 0.0
-        won *= (1.0 - left) / float(np.add.reduce(won))
-        chances[close] = won
-    if left > 0.0:
-        winners = is_sure & (mean == sure)
-        chances[winners] = left / np.count_nonzero(winners)
+    if sd.item(sd.argmin()) > least:
+        chances[close] = _integrals(low, sd, begin=begin, top=top)
+    else:
+        sure = np.where(sd <= least, mean.take(close), -math.inf)
+        chances[close] = _beside_certain(sure, low, sd, begin=begin, top=top)
     return chances
 
 
-def _integrals(m: Float64s, s: Float64s, *, top: float) -> tuple[Float64s, float]:
-    """Integrate from 0 to `top`, for means m and standard deviations s; and say what lies below 0.
+def _beside_certain(
+    sure: Float64s, low: Float64s, sd: Float64s, *, begin: float, top: float
+) -> Float64s:
+    """Share 1 between the largest of the values that are certain and those that may exceed it.
 
-    Every arm here has m - 5 s <= 0 < m + 5 s, so that an arm of a given spread matters within ten
-    of its standard deviations from 0: nodes may lie evenly in the logarithm of the distance.
+    `sure` holds what is certain, and minus infinity for the others; the rest as in `_integrals`.
     """
-    least, most = float(_smallest(s)), float(_largest(s))
-    if least < _FINEST * most:
-        least = _FINEST * most
-        s = np.maximum(s, least)
-    step = 4.0 * least
-    end = math.log1p(top / step)
-    nodes, weights = _GRIDS[min(math.ceil(end), _MAX_PANELS) - 1 if end > 0.0 else 0]
-    distance = np.exp(end * nodes)
-    distance *= step  # from -step: the first is 0
-    z = distance - (m + step)[:, None]  # (n_arms, n_nodes)
-    z /= s[:, None]
-    below = ndtr(z)  # never 0: z >= -5
-    z *= z
-    z *= -0.5
-    density = np.exp(z, out=z)
-    density /= below
-    product = np.multiply.reduce(below, axis=0)  # (n_nodes,)
-    distance *= weights
-    distance *= product
+    chances = np.zeros(len(sure))
+    largest = sure.item(sure.argmax())
+    unsure = (sure == -math.inf).nonzero()[0]
+    low, sd, begin = low.take(unsure), sd.take(unsure), max(begin, largest)
+    if len(unsure):
+        chances[unsure] = _integrals(low, sd, begin=begin, top=max(begin, top))
+    if begin == largest:  # it wins where nothing exceeds it
+        nothing = float(ndtr((begin - low) / sd - _DOWN).prod())
+        winners = sure == largest
+        chances *= 1.0 - nothing
+        chances[winners] = nothing / np.count_nonzero(winners)
+    return chances
+
+
+def _integrals(low: Float64s, sd: Float64s, *, begin: float, top: float) -> Float64s:
+    """Integrate from `begin` to `top`, for values that are hardly below `low`.
+
+    Every arm here lies around `begin`, so that one of a given spread matters within nine of its
+    standard deviations above: nodes may lie evenly in the logarithm of the distance.
+    """
+    least = sd.item(sd.argmin())
+    if least < _FINEST * (top - begin):
+        least = _FINEST * (top - begin)
+        sd = np.maximum(sd, least)
+    step = _STEP * least
+    end = math.log1p((top - begin) / step)
+    nodes, weights = _GRIDS[int(2.0 * end)]
+    spaces = end * nodes
+    np.exp(spaces, out=spaces)  # (2, n_nodes): distances over the step, from 1 upwards; and 1
+    cell = sd * (1.0 / _CELLS_PER_SD)
+    turn = np.empty((2, len(sd)))
+    density = np.divide(step, cell, out=turn[0])
+    np.divide((begin - step) - low, cell, out=turn[1])
+    # (n_arms, 2) @ (2, n_nodes) -> (n_arms, n_nodes): in which cell the value of a node lies
+    cells = turn.T.dot(spaces).astype(np.intp)
+    weighed = spaces[0] * weights
+    weighed *= np.multiply.reduce(_BELOW.take(cells, mode="clip"))
     # (n_arms, n_nodes) @ (n_nodes,) -> (n_arms,), but for a factor that all share
-    won: Float64s = density @ distance
-    won /= s
-    return won, float(product[0])
+    won: Float64s = _RATE.take(cells, mode="clip").dot(weighed)
+    won *= density
+    won /= won.sum()
+    return won

@@ -9,8 +9,12 @@ from seg1._checks import check_number
 from seg1._types import Bools, Float64s
 from seg1.bandit.best import best_probabilities
 from seg1.bandit.posterior import Draws
+from seg1.errors import InvalidArgumentError
 
-__all__ = ["Explorer", "Greedy", "InverseGap", "JointExplorer", "ThompsonSampling"]
+__all__ = [
+    "EpsilonGreedy", "Explorer", "Greedy", "InverseGap", "JointExplorer", "Softmax",
+    "ThompsonSampling", "UpperConfidence",
+]  # fmt: skip
 
 _REACH = 4.0  # standard deviations; what lies beyond is not drawn
 
@@ -68,7 +72,7 @@ class ThompsonSampling:
     """Choose each arm with the probability that it is the best one.
 
     Where arms are independent, values are normals with the given means, and `scale` times the given
-    standard deviations (Thompson 1933), and the probability is an integral, worked out to 1e-4.
+    standard deviations (Thompson 1933), and the probability is an integral, worked out to 1e-3.
     Where they share what is not known, it is the share of 256 fixed joint draws in which an arm is
     the best. Either way the arm is drawn from that very vector: it can be logged as it is.
 
@@ -104,8 +108,8 @@ class ThompsonSampling:
         chances[eligible] = best_probabilities(mean[eligible], self.scale * sd[eligible])
         return chances
 
-    def _counted(self, mean: Float64s, sd: Float64s, *, eligible: Bools, draws: Draws) -> Float64s:
-        """Count how often each arm is the best of joint draws; equal ones share alike."""
+    def jointly(self, mean: Float64s, sd: Float64s, *, draws: Draws, eligible: Bools) -> Float64s:
+        """Count how often each arm is the best of joint draws; see `JointExplorer`."""
         reach = _REACH * self.scale * sd
         begin = (mean - reach)[eligible].max()
         arms = np.flatnonzero(eligible & (mean + reach >= begin))
@@ -146,8 +150,129 @@ class Greedy:
 
     def probabilities(self, mean: Float64s, sd: Float64s, *, eligible: Bools) -> Float64s:  # noqa: ARG002  # the contract
         """Share 1 among the best eligible arms; see `Explorer`."""
-        best = _best(mean, eligible)
-        chances: Float64s = best / np.count_nonzero(best)
+        return _shared(_best(mean, eligible))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpperConfidence:
+    """Choose the arm that could be worth most; equal ones share alike.
+
+    That is the best of ``mean + width sd`` (LinUCB: Li, Chu, Langford and Schapire 2010, "A
+    contextual-bandit approach to personalized news article recommendation", algorithm 1). What is
+    uncertain is tried, but one arm gets everything, so that only a floor makes its log usable.
+
+    Parameters
+    ----------
+    width
+        How many standard deviations above its mean an arm is taken at, > 0.
+    without_floor
+        Whether a selector may use it with a floor of 0, and so leave a log that judges nothing.
+
+    Examples
+    --------
+    >>> mean, sd = np.array([0.3, 0.5]), np.array([0.4, 0.1])
+    >>> UpperConfidence().probabilities(mean, sd, eligible=np.ones(2, bool)).tolist()
+    [1.0, 0.0]
+    """
+
+    width: float = 1.0
+    without_floor: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "width", check_number(self.width, name="width", above=0))
+
+    @property
+    def needs_floor(self) -> bool:
+        """Give True, unless it was told to do without."""
+        return not self.without_floor
+
+    def probabilities(self, mean: Float64s, sd: Float64s, *, eligible: Bools) -> Float64s:
+        """Share 1 among the eligible arms of the highest bound; see `Explorer`."""
+        return _shared(_best(mean + self.width * sd, eligible))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpsilonGreedy:
+    """Choose the best arm, and now and then any.
+
+    Of A eligible arms each gets ``epsilon / A``, and the best ``1 - epsilon`` beside (Sutton and
+    Barto 2018, "Reinforcement Learning", section 2.2). It needs means only, and explores no less
+    on the last day than on the first.
+
+    Parameters
+    ----------
+    epsilon
+        Share of the decisions that are drawn evenly from all eligible arms, in (0, 1].
+
+    Examples
+    --------
+    >>> explorer, mean = EpsilonGreedy(epsilon=0.2), np.array([0.3, 0.9])
+    >>> explorer.probabilities(mean, np.ones(2), eligible=np.ones(2, bool)).round(3).tolist()
+    [0.1, 0.9]
+    """
+
+    epsilon: float = 0.05
+
+    def __post_init__(self) -> None:
+        epsilon = check_number(self.epsilon, name="epsilon", above=0)
+        if epsilon > 1:
+            raise InvalidArgumentError(f"epsilon must lie in (0, 1], got {self.epsilon!r}")
+        object.__setattr__(self, "epsilon", epsilon)
+
+    @property
+    def needs_floor(self) -> bool:
+        """Give False: no arm gets 0."""
+        return False
+
+    def probabilities(self, mean: Float64s, sd: Float64s, *, eligible: Bools) -> Float64s:  # noqa: ARG002  # the contract
+        """Spread epsilon evenly, and give the best the rest; see `Explorer`."""
+        chances = _shared(_best(mean, eligible))
+        chances *= 1.0 - self.epsilon
+        chances[eligible] += self.epsilon / np.count_nonzero(eligible)
+        return chances
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Softmax:
+    """Choose each arm in proportion to the exponential of its value over a temperature.
+
+    Boltzmann's distribution over the means (Sutton and Barto 1998, "Reinforcement Learning",
+    section 2.3). It does not ask how uncertain a mean is, so that no temperature suits every stage
+    of learning (Cesa-Bianchi, Gentile, Lugosi and Neu 2017, "Boltzmann exploration done right").
+
+    Parameters
+    ----------
+    temperature
+        Distance from the best, in the unit of value, at which an arm is chosen e times less often,
+        > 0. The default of 0.05 suits values between 0 and 1; ten times larger values want ten
+        times as much. An arm that lies 700 temperatures or more below the best may get 0.
+
+    Examples
+    --------
+    >>> explorer, mean = Softmax(temperature=0.1), np.array([0.3, 0.4])
+    >>> explorer.probabilities(mean, np.ones(2), eligible=np.ones(2, bool)).round(3).tolist()
+    [0.269, 0.731]
+    """
+
+    temperature: float = 0.05
+
+    def __post_init__(self) -> None:
+        temperature = check_number(self.temperature, name="temperature", above=0)
+        object.__setattr__(self, "temperature", temperature)
+
+    @property
+    def needs_floor(self) -> bool:
+        """Give False: every arm near the best is tried."""
+        return False
+
+    def probabilities(self, mean: Float64s, sd: Float64s, *, eligible: Bools) -> Float64s:  # noqa: ARG002  # the contract
+        """Weigh each eligible arm by the exponential of its mean; see `Explorer`."""
+        known = mean[eligible]
+        # From the best downwards nothing overflows; at a tiny temperature a distance may, to 0.
+        with np.errstate(over="ignore"):
+            weights = np.exp((known - known.max()) / self.temperature)
+        chances = np.zeros(len(mean))
+        chances[eligible] = weights / weights.sum()
         return chances
 
 
@@ -193,6 +318,11 @@ class InverseGap:
         return chances
 
 
-def _best(mean: Float64s, eligible: Bools) -> Bools:
-    best: Bools = eligible & (mean == mean[eligible].max())
+def _best(value: Float64s, eligible: Bools) -> Bools:
+    best: Bools = eligible & (value == value[eligible].max())
     return best
+
+
+def _shared(best: Bools) -> Float64s:
+    chances: Float64s = best / np.count_nonzero(best)
+    return chances
