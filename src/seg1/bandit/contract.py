@@ -7,12 +7,11 @@ an arm has features, however many arms there are.
 
 import numpy as np
 from scipy.linalg.blas import dger
+from scipy.linalg.lapack import dpotrf
 
 from seg1._types import Float64s
 
 __all__ = ["contracted_root", "lower_by"]
-
-_JITTER = 1e-12
 
 
 def contracted_root(covariance: Float64s, x: Float64s, *, has_own: bool) -> Float64s:
@@ -50,8 +49,12 @@ def contracted_root(covariance: Float64s, x: Float64s, *, has_own: bool) -> Floa
 
 
 def _root(covariance: Float64s) -> Float64s:
-    covariance.ravel()[:: len(covariance) + 1] += _JITTER * float(covariance.trace())
-    return np.linalg.cholesky(covariance).astype(np.float64, copy=False)
+    root, failed = dpotrf(covariance.T, lower=1, clean=1)
+    if failed:  # but for rounding it is positive: the context, or what is left open, is next to 0
+        size, vectors = np.linalg.eigh(0.5 * (covariance + covariance.T))
+        root = vectors * np.sqrt(size.clip(0.0))
+    rooted: Float64s = root
+    return rooted
 
 
 def lower_by(matrix: Float64s, u: Float64s, shrink: float) -> None:

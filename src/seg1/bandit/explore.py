@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from seg1._checks import check_number
-from seg1._types import Bools, Float64s
+from seg1._types import Bools, Float32s, Float64s
 from seg1.bandit.best import best_probabilities
 from seg1.bandit.posterior import Draws
 from seg1.errors import InvalidArgumentError
@@ -114,14 +114,10 @@ class ThompsonSampling:
         begin = (mean - reach)[eligible].max()
         arms = np.flatnonzero(eligible & (mean + reach >= begin))
         values = draws(arms)
-        middle = mean.take(arms)
-        values -= middle
         values *= self.scale
-        values += middle
-        is_best = values == values.max(axis=1, keepdims=True)
-        shares = is_best / np.count_nonzero(is_best, axis=1)[:, None]
+        values += ((1.0 - self.scale) * mean.take(arms)).astype(values.dtype)
         chances = np.zeros(len(mean))
-        chances[arms] = shares.mean(axis=0)
+        chances[arms] = _best_shares(values)
         return chances
 
 
@@ -326,3 +322,16 @@ def _best(value: Float64s, eligible: Bools) -> Bools:
 def _shared(best: Bools) -> Float64s:
     chances: Float64s = best / np.count_nonzero(best)
     return chances
+
+
+def _best_shares(values: Float32s) -> Float64s:
+    """Give the share of rows in which each column is the largest; equal ones share alike."""
+    n_rows, n_columns = values.shape
+    best = values.argmax(axis=1)
+    top = values.ravel().take(best + np.arange(0, n_rows * n_columns, n_columns))
+    is_best = values == top[:, None]
+    if np.count_nonzero(is_best) == n_rows:
+        counts: Float64s = np.bincount(best, minlength=n_columns) / n_rows
+        return counts
+    shares: Float64s = (is_best / np.count_nonzero(is_best, axis=1)[:, None]).mean(axis=0)
+    return shares

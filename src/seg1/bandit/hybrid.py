@@ -142,7 +142,7 @@ class HybridState:
         expected = float(own.coefficients[arm] @ x)
         u, shrink = own.solved(arm, x, weight=weight)
         g = np.multiply.outer(self._features[arm], self._ridge * u).ravel()
-        v = dsymv(1.0, self._shared, g)
+        v = dsymv(1.0, self._shared.T, g)
         spread = float(g @ v)
         expected += float(g @ self._B)
         if self._is_logit:
@@ -152,7 +152,7 @@ class HybridState:
         moved = shrink / (1.0 + shrink * spread)
         lower_by(self._shared, v, moved)
         self._B += (moved * (reward - expected)) * v
-        own.fold(arm, x, reward, weight=weight)
+        own.add(arm, x, reward, weight=weight, u=u, shrink=shrink)
         lower_by(self._whole[arm], u, shrink)
         self._residual[arm] = self._unexplained(arm)
         self._learn_noise()
@@ -166,7 +166,7 @@ class HybridState:
         # The inverses stay, and what they are multiplied with has moved by this.
         u = self._whole[arm] @ x
         g = np.multiply.outer(self._features[arm], self._ridge * u).ravel()
-        self._B += (weight * (after - before)) * dsymv(1.0, self._shared, g)
+        self._B += (weight * (after - before)) * dsymv(1.0, self._shared.T, g)
         self._residual[arm] = self._unexplained(arm)
         self._learn_noise()
 

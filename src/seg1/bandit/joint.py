@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from seg1._checks import read_only
-from seg1._types import Float64s, Int64s
+from seg1._types import Float32s, Float64s, Int64s
 from seg1.bandit.posterior import Draws
 
 __all__ = ["N_DRAWS", "joint_draws", "normal_points"]
@@ -17,7 +17,7 @@ N_DRAWS: Final = 256
 _N_HALF: Final = N_DRAWS // 2
 
 
-def normal_points(n_shared: int, n_own: int = 0) -> tuple[Float64s, Float64s]:
+def normal_points(n_shared: int, n_own: int = 0) -> tuple[Float32s, Float32s]:
     """Give fixed standard normal numbers for what arms share and what each has alone.
 
     They are always the same, so that a belief has the same draws whenever it is asked: 53 bits each
@@ -29,13 +29,13 @@ def normal_points(n_shared: int, n_own: int = 0) -> tuple[Float64s, Float64s]:
     Returns
     -------
     shared, own
-        float64, shapes (N_DRAWS, n_shared) and (N_DRAWS, n_own), read-only.
+        float32, shapes (N_DRAWS, n_shared) and (N_DRAWS, n_own), read-only.
 
     Examples
     --------
     >>> shared, own = normal_points(2, 1)
-    >>> (shared.T @ shared / N_DRAWS).round(9).tolist(), round(float(own.mean()), 9)
-    ([[1.0, 0.0], [0.0, 1.0]], 0.0)
+    >>> np.allclose(shared.T @ shared / N_DRAWS, np.eye(2), atol=1e-6), abs(own.mean()) < 1e-6
+    (True, np.True_)
     """
     n_dims = n_shared + n_own
     bits = np.random.Philox(key=n_dims).random_raw(_N_HALF * n_dims)
@@ -45,8 +45,8 @@ def normal_points(n_shared: int, n_own: int = 0) -> tuple[Float64s, Float64s]:
         half[:, :n_shared] = shared
         half[:, n_shared:] -= shared @ (shared.T @ half[:, n_shared:])
     half *= math.sqrt(_N_HALF) / np.linalg.norm(half, axis=0)
-    points = read_only(np.vstack([half, -half]))
-    return points[:, :n_shared], points[:, n_shared:]
+    points = np.vstack([half, -half]).astype(np.float32)
+    return read_only(points[:, :n_shared].copy()), read_only(points[:, n_shared:].copy())
 
 
 def joint_draws(
@@ -54,8 +54,8 @@ def joint_draws(
     *,
     loadings: Float64s,
     rest: Float64s | None,
-    points: Float64s,
-    rest_points: Float64s | None,
+    points: Float32s,
+    rest_points: Float32s | None,
 ) -> Draws:
     """Prepare draws of ``mean + loadings z + rest e``, z and e standard normal.
 
@@ -84,13 +84,13 @@ def _drawn(  # noqa: PLR0917  # partial gives all but the last
     mean: Float64s,
     loadings: Float64s,
     rest: Float64s | None,
-    points: Float64s,
-    rest_points: Float64s | None,
+    points: Float32s,
+    rest_points: Float32s | None,
     arms: Int64s,
-) -> Float64s:
-    # (N_DRAWS, n_shared) @ (n_shared, n_asked) -> (N_DRAWS, n_asked)
-    draws: Float64s = points @ loadings.take(arms, axis=0).T
+) -> Float32s:
+    # (N_DRAWS, n_shared) @ (n_shared, n_asked) -> (N_DRAWS, n_asked); a draw is no sum to be kept
+    draws: Float32s = points @ loadings.take(arms, axis=0).T.astype(np.float32)
     if rest is not None and rest_points is not None:
-        draws += rest.take(arms) * rest_points.take(arms, axis=1)
-    draws += mean.take(arms)
+        draws += rest.take(arms).astype(np.float32) * rest_points.take(arms, axis=1)
+    draws += mean.take(arms).astype(np.float32)
     return draws

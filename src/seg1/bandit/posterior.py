@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg1._checks import read_only
-from seg1._types import Float64s, Int64s
+from seg1._types import Float32s, Float64s, Int64s
 from seg1.errors import DamagedError
 from seg1.offers import Arms
 
@@ -17,7 +17,7 @@ __all__ = ["Arrays", "Belief", "Draws", "Layout", "Posterior", "PosteriorState",
 # Any: arrays of several dtypes by name; whoever reads them checks.
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
-Draws: TypeAlias = Callable[[Int64s], Float64s]
+Draws: TypeAlias = Callable[[Int64s], Float32s]
 """Gives joint draws of the arms at some positions, shape (n_draws, n_asked), when called."""
 
 

@@ -164,18 +164,24 @@ class Regressions:
 
     def fold(self, k: int, x: Float64s, answer: float, *, weight: float) -> tuple[Float64s, float]:
         """Add a row to one regression, in place; give what `solved` gives."""
+        u, shrink = self.solved(k, x, weight=weight)
+        self.add(k, x, answer, weight=weight, u=u, shrink=shrink)
+        self._learn_noise()
+        return u, shrink
+
+    def add(
+        self, k: int, x: Float64s, answer: float, *, weight: float, u: Float64s, shrink: float
+    ) -> None:
+        """Add a row that `solved` was asked about, in place; the noise is not learned anew."""
         self._n_folded[k] += 1
         self._n_rows += 1
         n_features = len(x)
-        u, shrink = self.solved(k, x, weight=weight)
         dspr(n_features, -shrink, u, self.inverse[k], overwrite_ap=1)
         dspr(n_features, weight, x, self._S[k], overwrite_ap=1)
         self._b[k] += (weight * answer) * x
         self._q[k] += weight * answer * answer
         self.n[k] += weight
         self._solve(k)
-        self._learn_noise()
-        return u, shrink
 
     def remove(self, k: int, x: Float64s, answer: float, *, weight: float) -> None:
         """Take a row out of one regression again, in place; its inverse is computed afresh."""

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from seg1._checks import read_only
-from seg1._types import Bools, Float64s, Int64s
+from seg1._types import Bools, Float32s, Float64s, Int64s
 from seg1.bandit.explore import Explorer, JointExplorer
 from seg1.bandit.floor import Floor
 from seg1.bandit.posterior import Belief, Draws
@@ -150,9 +150,9 @@ class Scoring:
             raise PluginError(f"{name} gave an arm that is not eligible a probability above 0")
 
 
-def _valued(draws: Draws, worth: Float64s, contact_cost: Float64s, arms: Int64s) -> Float64s:
+def _valued(draws: Draws, worth: Float64s, contact_cost: Float64s, arms: Int64s) -> Float32s:
     """Draw values: answers by their worth, less what the contact costs."""
     values = draws(arms)
-    values *= worth.take(arms)
-    values -= contact_cost.take(arms)
+    values *= worth.take(arms).astype(np.float32)
+    values -= contact_cost.take(arms).astype(np.float32)
     return values
