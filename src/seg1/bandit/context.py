@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seg1._types import Float64s
+from seg1._types import Float64s, Int64s
 from seg1.bandit.special import checked_bases
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.offers import Arms
@@ -36,6 +36,36 @@ class _Field(NamedTuple):
     position_of: dict[str, int] | None
 
 
+class _Products(NamedTuple):
+    """The last features of a vector: products of two earlier ones each, over their scale.
+
+    Attributes
+    ----------
+    left, right
+        Positions of what is multiplied, int64, shape (n_products,).
+    scale
+        Of every feature, and so of their products.
+    """
+
+    left: Int64s
+    right: Int64s
+    scale: float
+
+    @classmethod
+    def of(cls, told: list[tuple[str, int, int]], *, scale: float) -> "_Products | None":
+        if not told:
+            return None
+        _, left, right = zip(*told, strict=True)
+        return cls(np.array(left), np.array(right), scale)
+
+    def fill(self, x: Float64s) -> None:
+        """Work out the last features of x; a missing number is 0 there, as is any other value."""
+        products = x.take(self.left)
+        products *= x.take(self.right)
+        products /= self.scale
+        x[-len(products) :] = products
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextSchema:
     """What may be told about a moment, declared; `encode` turns it into numbers.
@@ -43,9 +73,10 @@ class ContextSchema:
     An encoder learns nothing: ranges and values are declared, so that a vector means the same on
     the first day and on the last. Features are an intercept of 1; for each number its value, from
     the declared range to [-1, 1] and *clipped* outside of it, and whether it is missing; for each
-    category one feature for each declared value, one for any other, one for missing. All but the
-    intercept are divided by the root of the number of fields, so that the squared norm of a vector
-    lies in [1, 2], however many fields there are.
+    category one feature for each declared value, one for any other, one for missing; for each
+    interaction the products of its two fields' features. All but the intercept are divided by the
+    root of the number of fields and interactions, so that the squared norm of a vector lies in
+    [1, 2], however many there are.
 
     Parameters
     ----------
@@ -53,6 +84,11 @@ class ContextSchema:
         Range of each number, (low, high), finite, low < high.
     categorical
         Values of each category, str, at least one, all different.
+    interactions
+        Pairs of declared fields whose products are features too, each pair once, in any order. Two
+        numbers have one product, a number and a category one for each declared value and one for
+        any other, two categories one for each two declared values. Where either is missing they
+        are 0.
     special
         Basis on which each feature of a special category is used (health, emotion, biometrics,
         belief, ...: GDPR, article 9), in words. A feature whose name sounds like one is refused
@@ -66,8 +102,9 @@ class ContextSchema:
     Raises
     ------
     InvalidArgumentError, InvalidTypeError
-        For a range or a list of values that cannot be used, a name declared twice, or a feature
-        of a special category without a basis.
+        For a range or a list of values that cannot be used, a name declared twice, an interaction
+        of fields that are not declared or named before, or a feature of a special category without
+        a basis.
 
     Examples
     --------
@@ -77,15 +114,22 @@ class ContextSchema:
      'channel:missing')
     >>> schema.encode({"hour": 24, "channel": "app"}).round(2).tolist()
     [1.0, 0.71, 0.0, 0.71, 0.0, 0.0, 0.0]
+    >>> both = ContextSchema(
+    ...     numeric=schema.numeric, categorical=schema.categorical,
+    ...     interactions=[("hour", "channel")])
+    >>> both.names[7:]
+    ('hour*channel=app', 'hour*channel=till', 'hour*channel:other')
     """
 
     numeric: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     categorical: Mapping[str, Sequence[str]] = field(default_factory=dict)
     special: Mapping[str, str] = field(default_factory=dict, repr=False)
+    interactions: Sequence[tuple[str, str]] = ()
     names: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _fields: dict[str, _Field] = field(init=False, repr=False, compare=False)
     _blank: list[float] = field(init=False, repr=False, compare=False)
     _scale: float = field(init=False, repr=False, compare=False)
+    _products: _Products | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         numeric = {name: _range(name, ends) for name, ends in _named(self.numeric, "numeric")}
@@ -103,15 +147,19 @@ class ContextSchema:
             position_of = {value: start + i for i, value in enumerate(values)}
             fields[name] = _Field(start + len(values), 0.0, 1.0, position_of)
             names += [*(f"{name}={value}" for value in values), f"{name}:other", f"{name}:missing"]
+        interactions = _pairs(self.interactions, fields)
+        told = [pair for names_of in interactions for pair in _told(*names_of, fields)]
+        names += [name for name, _, _ in told]
         if len(set(names)) != len(names):
             raise InvalidArgumentError("two features would have one name; rename a field")
-        scale = 1.0 / sqrt(max(len(fields), 1))
+        scale = 1.0 / sqrt(max(len(fields) + len(interactions), 1))
         blank = [1.0] + [0.0] * (len(names) - 1)
         for place in fields.values():
             blank[place.position + 1] = scale
         derived = {
             "numeric": numeric, "categorical": categorical, "names": tuple(names),
             "special": checked_bases(self.special, names=fields),
+            "interactions": interactions, "_products": _Products.of(told, scale=scale),
             "_fields": fields, "_blank": blank, "_scale": scale,
         }  # fmt: skip
         for name, value in derived.items():
@@ -125,8 +173,10 @@ class ContextSchema:
     @property
     def version(self) -> str:
         """Name the schema by its content: 16 hexadecimal digits."""
-        told = json.dumps([list(self.numeric.items()), list(self.categorical.items())])
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
+        told: list[object] = [list(self.numeric.items()), list(self.categorical.items())]
+        # What is saved names a schema without interactions by the others alone.
+        told += [self.interactions] if self.interactions else []
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
     def encode(self, context: Mapping[str, object]) -> Float64s:
         """Turn what is known of a moment into a vector.
@@ -164,16 +214,21 @@ class ContextSchema:
                 continue
             position, middle, half_range, position_of = place
             if position_of is None:
-                scaled = (_number(value, key) - middle) / half_range
-                # Clipped to the declared range.
-                row[position] = scale * (scaled if -1.0 <= scaled <= 1.0 else copysign(1.0, scaled))
+                number = value if type(value) is float else _to_float(value, key)
+                scaled = (number - middle) / half_range
+                if not -1.0 <= scaled <= 1.0:  # clipped to the declared range, if it is a number
+                    scaled = copysign(1.0, _number(number, key) - middle)
+                row[position] = scale * scaled
                 row[position + 1] = 0.0
             elif isinstance(value, str):
                 row[position_of.get(value, position)] = scale
                 row[position + 1] = 0.0
             else:
                 raise InvalidTypeError(f"context[{key!r}] must be a str, got {_kind(value)}")
-        return np.array(row)
+        x = np.array(row)
+        if self._products is not None:
+            self._products.fill(x)
+        return x
 
 
 def own_features(affinity: Float64s, arms: Arms) -> Float64s | None:
@@ -196,6 +251,43 @@ def own_features(affinity: Float64s, arms: Arms) -> Float64s | None:
     if arms.has_no_offer:  # it comes last, and nobody has a taste for it
         own[-1] = 0.0
     return own
+
+
+def _pairs(declared: object, fields: Mapping[str, _Field]) -> tuple[tuple[str, str], ...]:
+    if isinstance(declared, str) or not isinstance(declared, Sequence):
+        raise InvalidTypeError("interactions must be a list of pairs of names")
+    pairs = []
+    for pair in declared:
+        if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:  # noqa: PLR2004  # a pair
+            raise InvalidTypeError("interactions must hold pairs of names only")
+        for name in pair:
+            if not isinstance(name, str) or name not in fields:
+                raise InvalidArgumentError(
+                    f"interactions name a field that is not declared: {name!r}"
+                )
+        pairs.append((pair[0], pair[1]))
+    if len({frozenset(pair) for pair in pairs if pair[0] != pair[1]}) != len(pairs):
+        raise InvalidArgumentError(
+            "interactions must be of two fields each, and name no two fields twice"
+        )
+    return tuple(pairs)
+
+
+def _told(left: str, right: str, fields: Mapping[str, _Field]) -> list[tuple[str, int, int]]:
+    """Name the products of two fields, and the positions of what they multiply."""
+    is_pair = all(fields[name].position_of is not None for name in (left, right))
+    return [
+        (f"{one}*{other}", one_position, other_position)
+        for one, one_position in _parts(left, fields[left], with_other=not is_pair)
+        for other, other_position in _parts(right, fields[right], with_other=not is_pair)
+    ]
+
+
+def _parts(name: str, place: _Field, *, with_other: bool) -> list[tuple[str, int]]:
+    if place.position_of is None:
+        return [(name, place.position)]
+    told = [(f"{name}={value}", position) for value, position in place.position_of.items()]
+    return [*told, (f"{name}:other", place.position)] if with_other else told
 
 
 def _number(value: object, key: str) -> float:
