@@ -57,10 +57,10 @@ class HybridLinear(Learning):
     >>> for _ in range(9):
     ...     state.fold(0, np.array([1.0]), 1.0, at_us=0)
     >>> state.belief(np.array([1.0])).mean.round(2).tolist()
-    [0.91, 0.85]
+    [0.9, 0.88]
     """
 
-    own_share: float = 0.25
+    own_share: float = 0.15
 
     def __post_init__(self) -> None:
         super(HybridLinear, self).__post_init__()  # slots make another class
