@@ -58,7 +58,8 @@ def open_selector() -> seg1.OfferSelector:
         special={"mood": "explicit consent"},
     )
     goal = seg1.Goal.margin(contact_cost=0.02)
-    return seg1.OfferSelector(OFFERS, context=context, goal=goal, seed=7)
+    # With a floor this high the log can judge a policy that shows everything alike.
+    return seg1.OfferSelector(OFFERS, context=context, goal=goal, floor=0.3, seed=7)
 
 
 def open_engine(model: seg1.ALSModel, consent: seg1.Consent) -> seg1.Personalizer:
@@ -104,6 +105,17 @@ def decide_probe(engine: seg1.Personalizer, customer: int) -> seg1.decide.Decisi
     return engine.decide(customer, placement="app-home", context=context, at=at, id="probe")
 
 
+def slate_of(selector: seg1.OfferSelector) -> list[object]:
+    """Several offers at once, and what speaks for the first of them."""
+    context = {"hour": 17, "channel": "till"}
+    slate = selector.choose(context, id="visit-2", at=NOW, n=3, allow=["coffee", "bakery"])
+    why = selector.reasons(slate[0])
+    return [
+        [[choice.offer, choice.price, choice.slot, choice.action_prob.hex()] for choice in slate],
+        sorted(told.feature for told in why.contributions),
+    ]
+
+
 def first() -> dict[str, object]:
     events = seg1.Events.from_table(
         load_extract().receipts,
@@ -125,6 +137,7 @@ def first() -> dict[str, object]:
     selector = open_selector()
     choice = selector.choose({"hour": 8, "channel": "app"}, id="visit-1", at=NOW)
     selector.learn(choice, accepted=choice.offer is not None, at=NOW)
+    selector.save("selector")
     told: dict[str, object] = {
         "n_customers": len(interactions.customers),
         "never_in_matrix": never in interactions.customers,
@@ -133,6 +146,7 @@ def first() -> dict[str, object]:
         "n_events": len(events),
         "before": {c: rank(model, c, consent) for c in (stays, leaves, never)},
         "alone": 0 < choice.action_prob <= 1,
+        "slate": slate_of(selector),
     }
     engine = open_engine(model, consent)
     engine.observe(stays, item=981760, kind="view", at=NOW)
@@ -200,6 +214,9 @@ def restart() -> dict[str, object]:
     head = AuditHead(n_lines, sys.argv[7])
     told: dict[str, object] = {"audit": list(verify_audit("audit.jsonl", key=AUDIT_KEY, head=head))}
     ledger, consent, trail = open_consent()
+    selector = open_selector()
+    selector.resume("selector")
+    told["slate"] = slate_of(selector)
     model = seg1.ALSModel.load("model")
     told["after"] = {c: rank_later(model, c, consent) for c in (stays, leaves, never)}
     told["served"] = serve(consent, stays, leaves)

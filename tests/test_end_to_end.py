@@ -40,6 +40,11 @@ def test_the_path_from_events_to_measured_decisions_with_a_withdrawal_and_a_rest
     assert again["after"] == first["after"]
     assert again["implicit_imported"] is False
     assert first["alone"] is True
+    assert again["slate"] == first["slate"]  # what the selector learned alone was saved
+    shown, reasons = first["slate"]
+    assert 1 <= len(shown) <= 3
+    assert len({offer for offer, *_ in shown}) == len(shown)
+    assert "intercept" in reasons
     assert set(first["modes"]) == {"personalised", "control", "fallback"}
     assert first["modes"].count("fallback") == 1  # the customer who never spoke
     assert first["seq"] == again["mode_of_leaver"] == "fallback"
