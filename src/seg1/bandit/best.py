@@ -31,7 +31,7 @@ _BELOW = ndtr(_MIDDLES)
 _RATE = np.exp(-0.5 * _MIDDLES * _MIDDLES) / _BELOW
 _BELOW[-1], _RATE[-1] = 1.0, 0.0
 
-
+# Of 14 nodes and more, for each half of a unit of a logarithmic axis.
 _RULES = tuple(np.polynomial.legendre.leggauss(14 + 7 * half) for half in range(8))
 
 
@@ -45,7 +45,7 @@ def _grid(half: int) -> tuple[Float64s, Float64s]:
     return np.array([nodes, 0.0 * nodes]), np.tile(weights / (2.0 * n_panels), n_panels)
 
 
-# For each half of a unit of a logarithmic axis; enough for spreads that differ 1e9-fold.
+# Enough for spreads that differ 1e9-fold.
 _GRIDS = tuple(_grid(half) for half in range(42))
 
 
@@ -107,8 +107,10 @@ def _beside_certain(
     """
     chances = np.zeros(len(sure))
     largest = sure.item(sure.argmax())
-    unsure = (sure == -math.inf).nonzero()[0]
-    low, sd, begin = low.take(unsure), sd.take(unsure), max(begin, largest)
+    begin = max(begin, largest)
+    # What is certain may have moved `begin` above some that were close.
+    unsure = ((sure == -math.inf) & (low + (_DOWN + _UP) * sd >= begin)).nonzero()[0]
+    low, sd = low.take(unsure), sd.take(unsure)
     if len(unsure):
         chances[unsure] = _integrals(low, sd, begin=begin, top=max(begin, top))
     if begin == largest:  # it wins where nothing exceeds it
@@ -133,7 +135,7 @@ def _integrals(low: Float64s, sd: Float64s, *, begin: float, top: float) -> Floa
     end = math.log1p((top - begin) / step)
     nodes, weights = _GRIDS[int(2.0 * end)]
     spaces = end * nodes
-    np.exp(spaces, out=spaces)  # (2, n_nodes): distances over the step, from 1 upwards; and
+    np.exp(spaces, out=spaces)  # (2, n_nodes): first distances over the step, from 1 upwards
     spaces[1] = _CELLS_PER_SD
     turn = np.empty((2, len(sd)))
     density = np.divide(step * _CELLS_PER_SD, sd, out=turn[0])
