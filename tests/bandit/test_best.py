@@ -117,6 +117,7 @@ SPREADS = st.one_of(st.floats(0, 1e6), st.sampled_from([0.0, 5e-324, 1e-300, 1e-
 @example([(0.0, 0.0), (0.0, 5e-324)])
 @example([(1.0, 1e-14), (1.0, 0.0), (1.0 + 1e-15, 1e-14)])
 @example([(0.0, 1e150), (1.0, 5e-324)])
+@example([(1.0, 0.9e-13), (1.0 - 8e-13, 1.1e-13)])  # close to where the certain one might lie
 def test_probabilities_are_a_distribution_whatever_the_values(
     arms: list[tuple[float, float]],
 ) -> None:

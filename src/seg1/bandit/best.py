@@ -20,7 +20,7 @@ _NO_SPREAD = 1e-250  # below it, products underflow
 _UNRESOLVED = 1e-13  # a spread that is none, as a share of the values
 _FINEST = 1e-9  # a spread that is resolved, as a share of the widest
 _N_ABOVE = 15  # so many medians above a point: the largest value is not below (2^-15)
-_MANY = 16  # arms, of which finding those medians pays
+_MANY = 20  # arms, of which finding those medians pays
 
 # Phi and phi / Phi at the middles of equal cells, for working them out takes five times as long.
 # What is above the last cell is as good as certain.
@@ -31,8 +31,8 @@ _BELOW = ndtr(_MIDDLES)
 _RATE = np.exp(-0.5 * _MIDDLES * _MIDDLES) / _BELOW
 _BELOW[-1], _RATE[-1] = 1.0, 0.0
 
-
-_RULES = tuple(np.polynomial.legendre.leggauss(12 + 7 * half) for half in range(8))
+# Of 14 nodes and more, for each half of a unit of a logarithmic axis.
+_RULES = tuple(np.polynomial.legendre.leggauss(14 + 7 * half) for half in range(8))
 
 
 def _grid(half: int) -> tuple[Float64s, Float64s]:
@@ -41,11 +41,11 @@ def _grid(half: int) -> tuple[Float64s, Float64s]:
     n_panels = 1 + half // 8
     starts = np.arange(n_panels)[:, None]
     nodes = ((starts + 0.5 + 0.5 * places) / n_panels).ravel()
-    # The exponential of the second row is 1: see `_integrals`.
+    # Room for a second row: see `_integrals`.
     return np.array([nodes, 0.0 * nodes]), np.tile(weights / (2.0 * n_panels), n_panels)
 
 
-# For each half of a unit of a logarithmic axis; enough for spreads that differ 1e9-fold.
+# Enough for spreads that differ 1e9-fold.
 _GRIDS = tuple(_grid(half) for half in range(42))
 
 
@@ -81,15 +81,21 @@ def best_probabilities(mean: Float64s, sd: Float64s) -> Float64s:
         begin = max(begin, np.partition(mean, -_N_ABOVE).item(-_N_ABOVE))
     # Below `begin` the largest value does not lie: it is decided above.
     close = (high >= begin).nonzero()[0]
-    low, sd = low.take(close), sd.take(close)
-    least = max(_UNRESOLVED * max(-begin, top), _NO_SPREAD)
+    if len(close) == len(mean):
+        return _among(mean, sd, low, begin=begin, top=top)
     chances = np.zeros(len(mean))
-    if sd.item(sd.argmin()) > least:
-        chances[close] = _integrals(low, sd, begin=begin, top=top)
-    else:
-        sure = np.where(sd <= least, mean.take(close), -math.inf)
-        chances[close] = _beside_certain(sure, low, sd, begin=begin, top=top)
+    among = mean.take(close), sd.take(close), low.take(close)
+    chances[close] = _among(*among, begin=begin, top=top)
     return chances
+
+
+def _among(mean: Float64s, sd: Float64s, low: Float64s, *, begin: float, top: float) -> Float64s:
+    """Share 1 among arms that may be the best, certain or not."""
+    least = max(_UNRESOLVED * max(-begin, top), _NO_SPREAD)
+    if sd.item(sd.argmin()) > least:
+        return _integrals(low, sd, begin=begin, top=top)
+    sure = np.where(sd <= least, mean, -math.inf)
+    return _beside_certain(sure, low, sd, begin=begin, top=top)
 
 
 def _beside_certain(
@@ -101,8 +107,10 @@ def _beside_certain(
     """
     chances = np.zeros(len(sure))
     largest = sure.item(sure.argmax())
-    unsure = (sure == -math.inf).nonzero()[0]
-    low, sd, begin = low.take(unsure), sd.take(unsure), max(begin, largest)
+    begin = max(begin, largest)
+    # What is certain may have moved `begin` above some that were close.
+    unsure = ((sure == -math.inf) & (low + (_DOWN + _UP) * sd >= begin)).nonzero()[0]
+    low, sd = low.take(unsure), sd.take(unsure)
     if len(unsure):
         chances[unsure] = _integrals(low, sd, begin=begin, top=max(begin, top))
     if begin == largest:  # it wins where nothing exceeds it
@@ -127,17 +135,17 @@ def _integrals(low: Float64s, sd: Float64s, *, begin: float, top: float) -> Floa
     end = math.log1p((top - begin) / step)
     nodes, weights = _GRIDS[int(2.0 * end)]
     spaces = end * nodes
-    np.exp(spaces, out=spaces)  # (2, n_nodes): distances over the step, from 1 upwards; and 1
-    cell = sd * (1.0 / _CELLS_PER_SD)
+    np.exp(spaces, out=spaces)  # (2, n_nodes): first distances over the step, from 1 upwards
+    spaces[1] = _CELLS_PER_SD
     turn = np.empty((2, len(sd)))
-    density = np.divide(step, cell, out=turn[0])
-    np.divide((begin - step) - low, cell, out=turn[1])
+    density = np.divide(step * _CELLS_PER_SD, sd, out=turn[0])
+    np.divide((begin - step) - low, sd, out=turn[1])
     # (n_arms, 2) @ (2, n_nodes) -> (n_arms, n_nodes): in which cell the value of a node lies
     cells = turn.T.dot(spaces).astype(np.intp)
     weighed = spaces[0] * weights
     weighed *= np.multiply.reduce(_BELOW.take(cells, mode="clip"))
     # (n_arms, n_nodes) @ (n_nodes,) -> (n_arms,), but for a factor that all share
     won: Float64s = _RATE.take(cells, mode="clip").dot(weighed)
+    density *= 1.0 / float(won.dot(density))  # quicker than to divide by the sum
     won *= density
-    won /= won.sum()
     return won
