@@ -254,7 +254,7 @@ def test_the_hybrid_model_is_one_regression_on_everything(seed: int) -> None:
     exact = np.einsum("ij,jk,ik->i", Z, covariance, Z)
     # The last arm was never shown: what is believed of it is exact. Of others it is a bound.
     assert variance[-1] == pytest.approx(exact[-1], rel=1e-9)
-    assert (variance >= 0.8 * exact).all()
+    assert (variance >= 0.5 * exact).all()
     assert (variance <= 3.0 * exact).all()
 
 

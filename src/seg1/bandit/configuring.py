@@ -67,7 +67,7 @@ def checked_floor(floor: float, *, explorer: Explorer) -> float:
     if not share and explorer.needs_floor:
         raise InvalidArgumentError(
             f"{type(explorer).__name__} tries few arms without a floor, and no log of it can judge "
-            "another policy: give a floor, or Greedy(without_floor=True)"
+            f"another policy: give a floor, or say {type(explorer).__name__}(without_floor=True)"
         )
     return share
 
