@@ -176,6 +176,15 @@ def test_a_log_that_does_not_fit_teaches_nothing() -> None:
         assert other.n_learned == 0
 
 
+def test_rewards_above_the_cap_are_counted() -> None:
+    chosen_by = selector(goal=REWARD)
+    for i, reward in enumerate([4.0, 5.0, 5.5, 100.0]):
+        choice = chosen_by.choose({"hour": 3}, id=i, at=0)
+        chosen_by.learn(choice, reward=reward, at=0)
+
+    assert (chosen_by.n_capped, chosen_by.n_learned) == (2, 4)
+
+
 def test_a_reward_warms_up_to_the_cap() -> None:
     log, answers = log_of(selector(goal=REWARD), n_rows=30)
     warm, one_by_one = selector(goal=REWARD), selector(goal=REWARD)

@@ -54,6 +54,7 @@ class Configuration:
         self._availability = Availability.of(self.arms)
         self._lock = threading.Lock()
         self._state = self.start()
+        self._n_capped = 0
 
     @property
     def version(self) -> str:

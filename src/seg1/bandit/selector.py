@@ -80,6 +80,12 @@ class OfferSelector(Configuration):
     """
 
     @property
+    def n_capped(self) -> int:
+        """How many rewards that `learn` was told lay above the goal's cap, and counted as it."""
+        with self._lock:
+            return self._n_capped
+
+    @property
     def n_learned(self) -> int:
         """How many answers were learned here, by `learn`."""
         with self._lock:
@@ -231,6 +237,7 @@ class OfferSelector(Configuration):
         if self.learns_arm(choice.arm):
             with self._lock:
                 self._state.fold(choice.arm, choice.x, learned, at_us=choice.at_us)
+                self._n_capped += reward is not None and learned < reward
 
     def correct(
         self,
