@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from seg1._checks import check_number
+from seg1._checks import check_at_least, check_number
 from seg1._types import Bools, Float32s, Float64s
 from seg1.bandit.best import best_probabilities
 from seg1.bandit.posterior import Draws
@@ -79,21 +79,27 @@ class ThompsonSampling:
     Parameters
     ----------
     scale
-        How much of the uncertainty to act on, > 0. 1 explores as the posterior says; 0.5 earned
-        more in most simulated worlds.
+        How much of the uncertainty to draw, > 0. 1 draws as the posterior says.
+    optimism
+        How many standard deviations to lift every value by, >= 0. It tries what is uncertain as
+        bounds of confidence do (optimistic sampling: May, Korda, Lee and Leslie 2012), and draws
+        all the same. With optimism 0 and scale 1 it is Thompson's rule.
 
     Examples
     --------
     >>> explorer = ThompsonSampling()
     >>> mean, sd = np.array([0.3, 0.2, 0.9]), np.array([0.1, 0.2, 0.1])
     >>> explorer.probabilities(mean, sd, eligible=np.array([True, True, False])).round(3)
-    array([0.814, 0.186, 0.   ])
+    array([0.5, 0.5, 0. ])
     """
 
-    scale: float = 0.5
+    scale: float = 0.25
+    optimism: float = 1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scale", check_number(self.scale, name="scale", above=0))
+        optimism = check_at_least(self.optimism, name="optimism", low=0)
+        object.__setattr__(self, "optimism", optimism)
 
     @property
     def needs_floor(self) -> bool:
@@ -102,20 +108,22 @@ class ThompsonSampling:
 
     def probabilities(self, mean: Float64s, sd: Float64s, *, eligible: Bools) -> Float64s:
         """Give the probability that each eligible arm is the best one; see `Explorer`."""
+        lifted = mean + self.optimism * sd
         if np.count_nonzero(eligible) == len(eligible):  # quicker than all()
-            return best_probabilities(mean, self.scale * sd)
+            return best_probabilities(lifted, self.scale * sd)
         chances = np.zeros(len(mean))
-        chances[eligible] = best_probabilities(mean[eligible], self.scale * sd[eligible])
+        chances[eligible] = best_probabilities(lifted[eligible], self.scale * sd[eligible])
         return chances
 
     def jointly(self, mean: Float64s, sd: Float64s, *, draws: Draws, eligible: Bools) -> Float64s:
         """Count how often each arm is the best of joint draws; see `JointExplorer`."""
+        lifted = mean + self.optimism * sd
         reach = _REACH * self.scale * sd
-        begin = (mean - reach)[eligible].max()
-        arms = np.flatnonzero(eligible & (mean + reach >= begin))
+        begin = (lifted - reach)[eligible].max()
+        arms = np.flatnonzero(eligible & (lifted + reach >= begin))
         values = draws(arms)
         values *= self.scale
-        values += ((1.0 - self.scale) * mean.take(arms)).astype(values.dtype)
+        values += (lifted - self.scale * mean).take(arms).astype(values.dtype)
         chances = np.zeros(len(mean))
         chances[arms] = _best_shares(values)
         return chances

@@ -35,7 +35,7 @@ class Learning:
     """
 
     half_life_days: float | None = 90.0
-    prior_sd: float = 4.0
+    prior_sd: float = 2.5
     intercept_sd: float = 1.0
     noise_sd: float = 0.5
     tick_hours: float = 24.0
