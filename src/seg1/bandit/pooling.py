@@ -38,7 +38,7 @@ class PartialPooling:
         largest that an answer of 0 or 1 can have; give that of your answers where they are amounts.
     tick_hours
         Rows of one tick count alike, > 0, and at its first row it is reckoned anew how much
-        customers and segments differ: 40 ms for a million customers.
+        customers and segments differ: some 60 ms for a million customers.
 
     Examples
     --------
