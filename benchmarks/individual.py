@@ -1,12 +1,13 @@
 """What a customer's own response history adds, and that it does no harm where it tells nothing.
 
-Usage: ``python benchmarks/individual.py --json`` (last line one JSON object); ``OPENBLAS_NUM_THREADS=1``.
-Our selector plays two worlds of `seg1.testing.worlds`: customers with tastes, and customers alike.
-It knows the context alone ("all"), or the effect of the segment on each offer's answers too, or the
-customer's own ("individual"); all face the same draws. Two more are played for comparison: the
-segment as a category of the context, and the customer's effect with answers held against what the
-selector expected *with* it ("as_chosen"). Figures are expected rewards over those of "all", with a
-95 % interval of the mean over seeds, which are paired.
+Usage: ``OPENBLAS_NUM_THREADS=1 python benchmarks/individual.py --json``; the last line is one JSON
+object. Our selector plays two worlds of `seg1.testing.worlds`: customers with tastes, and customers
+alike. It knows the context alone ("all"), or the effect of the segment on each offer's answers too,
+or the customer's own ("individual"); all face the same draws. Two more are played for comparison:
+the segment as a category of the context, and the customer's effect with answers held against what
+the selector expected *with* it ("as_chosen"). Figures are expected rewards over those of "all",
+with a 95 % interval of the mean over seeds, which are paired; `new_customer_low` is the lower end
+in the first five contacts of a customer, in the world where it is lowest.
 """
 
 import argparse

@@ -209,6 +209,17 @@ def test_a_tick_begins_with_what_is_known_of_all_rows_before_it() -> None:
     assert np.allclose(effects(history), [dense.effect(row) for row in all_questions()], atol=1e-9)
 
 
+def test_asking_changes_nothing() -> None:
+    asked, left_alone = POOLING.start(), POOLING.start()
+
+    for row in some_rows(6):
+        fold(asked, row)
+        effects(asked)
+        fold(left_alone, row)
+
+    assert effects(asked) == effects(left_alone)
+
+
 @given(rows=ROWS, cut=st.integers(0, 25), seed=st.integers(0, 100))
 def test_parts_and_orders_come_to_the_same(rows: list[Row], cut: int, seed: int) -> None:
     turned = [rows[i] for i in np.random.default_rng(seed).permutation(len(rows))]
