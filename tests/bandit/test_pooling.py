@@ -1,5 +1,6 @@
 """What customers answered themselves, partially pooled: exact against dense matrices."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seg1 import persist
 from seg1._checks import DAY_US
 from seg1._types import Float64s, Id
 from seg1.bandit import Components, PartialPooling, PooledHistory
@@ -335,6 +337,15 @@ def test_a_history_goes_on_from_its_arrays_to_the_last_bit(n_rows: int) -> None:
     assert again.components == history.components
     for name, array in history.to_arrays().items():
         assert again.to_arrays()[name].tobytes() == array.tobytes(), name
+
+
+def test_a_history_may_be_kept_in_a_folder(tmp_path: Path) -> None:
+    history = folded(some_rows(2))
+
+    persist.save(tmp_path / "history", kind="history", arrays=history.to_arrays(), meta={})
+
+    saved = persist.load(tmp_path / "history", kind="history")
+    assert effects(POOLING.from_arrays(saved.arrays)) == effects(history)
 
 
 def test_ids_may_be_strings() -> None:

@@ -131,7 +131,7 @@ def components_of(sums: Sums, *, noise_sd: float) -> Components:
     >>> one, two = np.ones(2), np.full(2, 2.0)  # two customers, each with two equal answers: 0, 1
     >>> none = np.zeros(2, np.int64)
     >>> sums = Sums(none, none[:1], two, two, np.array([0.0, 2.0]), np.array([0.0, 2.0]))
-    >>> components_of(sums, noise_sd=0.3).customers.__round__(3)
+    >>> round(components_of(sums, noise_sd=0.3).customers, 3)
     0.485
     """
     n_strata, n_groups = len(sums.group), _n_groups(sums)
