@@ -211,6 +211,13 @@ def test_a_tick_begins_with_what_is_known_of_all_rows_before_it() -> None:
     assert np.allclose(effects(history), [dense.effect(row) for row in all_questions()], atol=1e-9)
 
 
+def test_only_the_time_between_rows_counts() -> None:
+    rows = some_rows(6)
+    long_ago = [row._replace(day=row.day - 9_000) for row in rows]
+
+    assert np.allclose(effects(folded(long_ago)), effects(folded(rows)), atol=1e-9)
+
+
 def test_asking_changes_nothing() -> None:
     asked, left_alone = POOLING.start(), POOLING.start()
 
