@@ -1,6 +1,7 @@
 """Bandit: choose offers by what was learned, and know the probability of each choice exactly."""
 
 from seg1.bandit.choice import Choice
+from seg1.bandit.components import Components
 from seg1.bandit.context import ContextSchema
 from seg1.bandit.explore import (
     EpsilonGreedy,
@@ -16,6 +17,7 @@ from seg1.bandit.frozen import FrozenPolicy, PolicyStates
 from seg1.bandit.hybrid import HybridLinear, HybridState
 from seg1.bandit.ladder import LadderLinear, LadderState
 from seg1.bandit.per_offer import PerOfferLinear, PerOfferState
+from seg1.bandit.pooling import PartialPooling, PooledHistory
 from seg1.bandit.posterior import Belief, Layout, Posterior, PosteriorState
 from seg1.bandit.reasons import Contribution, Reasons
 from seg1.bandit.scoring import ScoredArms
@@ -25,6 +27,7 @@ from seg1.bandit.shared import SharedLinear, SharedState
 __all__ = [
     "Belief",
     "Choice",
+    "Components",
     "ContextSchema",
     "Contribution",
     "EpsilonGreedy",
@@ -39,9 +42,11 @@ __all__ = [
     "LadderState",
     "Layout",
     "OfferSelector",
+    "PartialPooling",
     "PerOfferLinear",
     "PerOfferState",
     "PolicyStates",
+    "PooledHistory",
     "Posterior",
     "PosteriorState",
     "Reasons",
