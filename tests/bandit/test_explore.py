@@ -28,7 +28,7 @@ def everything(n_arms: int) -> Bools:
 def test_half_the_scale_is_half_the_deviation() -> None:
     mean, sd = np.array([0.0, 0.3, 0.1]), np.array([1.0, 0.5, 0.2])
 
-    p = ThompsonSampling(scale=0.5).probabilities(mean, sd, eligible=everything(3))
+    p = ThompsonSampling(scale=0.5, optimism=0).probabilities(mean, sd, eligible=everything(3))
 
     assert p.tolist() == best_probabilities(mean, 0.5 * sd).tolist()
 
@@ -115,7 +115,7 @@ def test_the_upper_bound_prefers_what_is_uncertain() -> None:
 
 def test_thompson_counts_how_often_an_arm_is_the_best_of_joint_draws() -> None:
     values = np.array([[1.0, 0.0, 3.0], [0.0, 1.0, 3.0], [0.5, 0.5, 3.0], [0.8, 0.0, 3.0]])
-    explorer, eligible = ThompsonSampling(scale=1), np.array([True, True, False])
+    explorer, eligible = ThompsonSampling(scale=1, optimism=0), np.array([True, True, False])
     mean, sd = values.mean(axis=0), values.std(axis=0)
 
     assert isinstance(explorer, JointExplorer)
@@ -129,7 +129,7 @@ def test_half_the_scale_draws_half_as_far_from_the_means() -> None:
     values, mean = np.array([[1.0, 1.5], [1.0, -1.5]]), np.array([1.0, 0.0])
 
     shares = [
-        ThompsonSampling(scale=scale)
+        ThompsonSampling(scale=scale, optimism=0)
         .jointly(mean, np.array([0.0, 1.5]), draws=lambda arms: values[:, arms],
                  eligible=everything(2))
         .tolist()
@@ -137,6 +137,30 @@ def test_half_the_scale_draws_half_as_far_from_the_means() -> None:
     ]  # fmt: skip
 
     assert shares == [[0.5, 0.5], [1.0, 0.0]]
+
+
+def test_optimism_lifts_every_value_by_its_deviation() -> None:
+    mean, sd = np.array([0.0, 0.3, 0.1]), np.array([1.0, 0.5, 0.2])
+    hopeful, sober = ThompsonSampling(optimism=2.0), ThompsonSampling(optimism=0)
+
+    p = hopeful.probabilities(mean, sd, eligible=everything(3))
+
+    assert p.tolist() == sober.probabilities(mean + 2.0 * sd, sd, eligible=everything(3)).tolist()
+
+
+def test_optimism_lifts_joint_draws_alike() -> None:
+    # Both are 1 on average, and the second is less certain.
+    values, mean = np.array([[1.0, 3.0], [1.0, -1.0]]), np.array([1.0, 1.0])
+    sd = np.array([0.0, 2.0])
+
+    shares = [
+        ThompsonSampling(scale=1, optimism=optimism)
+        .jointly(mean, sd, draws=lambda arms: values[:, arms], eligible=everything(2))
+        .tolist()
+        for optimism in (0, 0.9, 1.1)
+    ]
+
+    assert shares == [[0.5, 0.5], [0.5, 0.5], [0.0, 1.0]]
 
 
 def test_only_those_that_give_one_arm_everything_need_a_floor() -> None:

@@ -359,7 +359,9 @@ def test_a_posterior_that_breaks_its_contract_is_refused() -> None:
 
 
 def test_what_is_accepted_becomes_likelier() -> None:
-    chosen_by = selector(posterior=PerOfferLinear())
+    chosen_by = selector(
+        posterior=PerOfferLinear(), explorer=ThompsonSampling(scale=0.5, optimism=0)
+    )
     before = chosen_by.choose({"hour": 8}, id=0, at=0, allow=["cake"])
 
     for i in range(30):
@@ -490,7 +492,7 @@ def test_a_frozen_policy_gives_what_the_selector_would() -> None:
 
 
 def test_a_frozen_policy_learns_no_more() -> None:
-    chosen_by = selector()
+    chosen_by = selector(explorer=ThompsonSampling(scale=0.5, optimism=0))
     policy, states = chosen_by.frozen(), some_states(chosen_by)
     before = policy(states)
 

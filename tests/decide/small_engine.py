@@ -6,6 +6,7 @@ from os import PathLike
 
 from seg1 import Consent, ConsentLedger, ConsentNotNeeded, ContextSchema, Goal, Offer, OfferSelector
 from seg1._types import Id
+from seg1.bandit import ThompsonSampling
 from seg1.decide import Budget, Decision, FrequencyCap, Holdout, OfferFilter, Personalizer
 from seg1.decide.state import State
 from seg1.journal import Decided, Erased, Journal, MemoryJournal, Row
@@ -43,7 +44,12 @@ def selector_of(
     offers: Sequence[Offer] = OFFERS, *, goal: Goal | None = None, no_offer: bool = True
 ) -> OfferSelector:
     return OfferSelector(
-        offers, context=SCHEMA, goal=goal or Goal.response(), seed=3, no_offer=no_offer
+        offers,
+        context=SCHEMA,
+        goal=goal or Goal.response(),
+        explorer=ThompsonSampling(scale=0.5, optimism=0),  # so that a few contacts try every arm
+        seed=3,
+        no_offer=no_offer,
     )
 
 

@@ -61,7 +61,7 @@ class FrozenPolicy:
     ...     arms=selector.arms, context=np.ones((2, 1)), affinity=np.ones((2, 0)),
     ...     eligible=np.array([[1, 1], [0, 1]], bool))
     >>> policy(states).round(2).tolist()
-    [[0.5, 0.5], [0.0, 1.0]]
+    [[1.0, 0.01], [0.0, 1.0]]
     """
 
     arms: Arms

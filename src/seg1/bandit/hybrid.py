@@ -181,8 +181,10 @@ class HybridState:
     def belief(self, x: Float64s, *, own: Float64s | None = None) -> Belief:
         """Say what is believed of each arm; its draws are joint. See `PosteriorState`.
 
-        The mean is exact. What arms share counts in each arm's uncertainty along the context: where
-        its own rows have told of other directions only, that is an upper bound.
+        The mean is exact. The deviation is exact for an arm without rows of its own; for others,
+        what is shared counts along the context only, as much as their own rows leave open of it.
+        That is near where arms share few features (within a few per cent in simulated worlds), and
+        may be too small where contexts hardly vary in some direction.
         """
         self._own.check_context(x, own)
         F = self._features

@@ -73,7 +73,7 @@ class OfferSelector(Configuration):
     >>> selector = OfferSelector(offers, goal=Goal.margin(contact_cost=0.02), seed=7)
     >>> choice = selector.choose({}, id="visit-1", at=0)
     >>> choice.offer, choice.price, round(choice.action_prob, 3)
-    ('coffee', 1.29, 0.98)
+    ('coffee', 1.29, 0.992)
     >>> selector.learn(choice, accepted=True, at=0)
     >>> selector.n_learned
     1
