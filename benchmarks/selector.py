@@ -15,6 +15,7 @@ Regret is measured by `regret.py` and `regret_more.py`.
 import argparse
 import json
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -24,6 +25,7 @@ import selector_stable
 import selector_times
 
 SIZES = (20, 200)
+PEERS = ("vowpalwabbit", "gittins", "mabwiser")
 MUST = {
     "choose_us": {
         "20": {"per_offer": 50, "hybrid": 80, "inverse_gap": 20},
@@ -86,6 +88,9 @@ def main() -> None:
     parser.add_argument("--updates", type=int, default=1_000_000, help="of stability")
     parser.add_argument("--workers", type=int, default=2, help="processes of exactness")
     arguments = parser.parse_args()
+    missing = [name for name in PEERS if find_spec(name) is None]
+    if "pairs" in arguments.only and missing:
+        parser.error(f"pairs needs {', '.join(missing)}: install seg1[bench], or leave it out")
     told: dict[str, Any] = {"must": MUST}
     with threadpool_limits(1, "blas"):
         for key in arguments.only:

@@ -88,7 +88,7 @@ class Sums:
 def per_offer_errors(state: PerOfferState, S: Floats, b: Floats) -> dict[str, float]:
     """Compare one regression for each arm with the solution of its normal equations."""
     precision = S + np.diag(PRIOR**-2.0)
-    direct = np.linalg.inv(precision)
+    direct = np.linalg.inv(precision).astype(np.float64)
     solved = np.linalg.solve(precision, b[..., None])[..., 0]
     covariance = whole(state.to_arrays()["inverse"])
     prior = np.broadcast_to(np.diag(PRIOR**2), direct.shape)
