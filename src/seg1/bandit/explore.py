@@ -104,8 +104,8 @@ class ThompsonSampling:
         chances[eligible] = best_probabilities(mean[eligible], self.scale * sd[eligible])
         return chances
 
-    def jointly(self, mean: Float64s, sd: Float64s, *, draws: Draws, eligible: Bools) -> Float64s:
-        """Count how often each arm is the best of joint draws; see `JointExplorer`."""
+    def _counted(self, mean: Float64s, sd: Float64s, *, eligible: Bools, draws: Draws) -> Float64s:
+        """Count how often each arm is the best of joint draws; equal ones share alike."""
         reach = _REACH * self.scale * sd
         begin = (mean - reach)[eligible].max()
         arms = np.flatnonzero(eligible & (mean + reach >= begin))
