@@ -54,7 +54,7 @@ def pairs(arguments: argparse.Namespace) -> dict[str, Any]:
     """Time us beside the peers."""
     import selector_peers  # noqa: PLC0415  # all else runs without the peers
 
-    return selector_peers.figures(SIZES, n=arguments.n // 4)
+    return selector_peers.figures(SIZES, n=arguments.n // 8)
 
 
 def exactness(arguments: argparse.Namespace) -> dict[str, Any]:
