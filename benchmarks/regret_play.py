@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import seg1
+from seg1.bandit import Explorer, ThompsonSampling
 from seg1.testing.worlds import World, reward
 
 if TYPE_CHECKING:
     from seg1.bandit import Choice
 
-__all__ = ["OURS", "Policy", "play"]
+__all__ = ["OURS", "Ours", "Policy", "goal_of", "offers_of", "play", "schema_of"]
 
 WINDOW_US = 7 * 86_400 * 1_000_000
 
@@ -51,7 +52,10 @@ def play(world: World, policy: Policy) -> NDArray[np.int64]:
 
 
 class Ours:
-    """`seg1.OfferSelector` alone, with its defaults but for `no_offer`."""
+    """`seg1.OfferSelector` alone, with its defaults but for `no_offer`.
+
+    `choices` holds those that wait for their answers, by round.
+    """
 
     def __init__(
         self,
@@ -61,16 +65,18 @@ class Ours:
         floor: float = 0.01,
         has_features: bool = True,
         widen: float = 1.0,
+        explorer: Explorer = ThompsonSampling(),  # noqa: B008  # frozen
     ) -> None:
         names = [f"n{i}" for i in range(world.contexts.shape[1])]
         self._contexts = [dict(zip(names, x, strict=True)) for x in world.contexts.tolist()]
         self._at_us = world.at_us.tolist()
         self._learns_reward = world.draws != "bernoulli"
-        self._choices: dict[int, Choice] = {}
-        self._selector = seg1.OfferSelector(
+        self.choices: dict[int, Choice] = {}
+        self.selector = seg1.OfferSelector(
             offers_of(world, has_features=has_features),
             context=schema_of(world, names, widen=widen),
             goal=goal_of(world),
+            explorer=explorer,
             floor=floor,
             no_offer=bool(world.prices),
             seed=seed,
@@ -78,17 +84,17 @@ class Ours:
 
     def choose(self, t: int) -> int:
         """Choose an arm; those not born yet are offers not valid yet."""
-        choice = self._selector.choose(self._contexts[t], id=t, at=self._at_us[t])
-        self._choices[t] = choice
+        choice = self.selector.choose(self._contexts[t], id=t, at=self._at_us[t])
+        self.choices[t] = choice
         return choice.arm
 
     def learn(self, t: int, amount: float) -> None:
         """Learn the amount, or whether there was one."""
-        choice = self._choices.pop(t)
+        choice = self.choices.pop(t)
         if self._learns_reward:
-            self._selector.learn(choice, reward=amount, at=choice.at_us)
+            self.selector.learn(choice, reward=amount, at=choice.at_us)
         else:
-            self._selector.learn(choice, accepted=amount > 0, at=choice.at_us)
+            self.selector.learn(choice, accepted=amount > 0, at=choice.at_us)
 
 
 def schema_of(world: World, names: list[str], *, widen: float) -> seg1.ContextSchema:
