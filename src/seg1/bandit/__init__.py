@@ -2,6 +2,7 @@
 
 from seg1.bandit.choice import Choice
 from seg1.bandit.context import ContextSchema
+from seg1.bandit.displays import ArmSharesDisplay, CalibrationDisplay, RegretDisplay
 from seg1.bandit.explore import (
     EpsilonGreedy,
     Explorer,
@@ -23,7 +24,9 @@ from seg1.bandit.selector import OfferSelector
 from seg1.bandit.shared import SharedLinear, SharedState
 
 __all__ = [
+    "ArmSharesDisplay",
     "Belief",
+    "CalibrationDisplay",
     "Choice",
     "ContextSchema",
     "Contribution",
@@ -45,6 +48,7 @@ __all__ = [
     "Posterior",
     "PosteriorState",
     "Reasons",
+    "RegretDisplay",
     "ScoredArms",
     "SharedLinear",
     "SharedState",
