@@ -3,6 +3,7 @@
 from seg1.bandit.choice import Choice
 from seg1.bandit.components import Components
 from seg1.bandit.context import ContextSchema
+from seg1.bandit.displays import ArmSharesDisplay, CalibrationDisplay, RegretDisplay
 from seg1.bandit.explore import (
     EpsilonGreedy,
     Explorer,
@@ -25,7 +26,9 @@ from seg1.bandit.selector import OfferSelector
 from seg1.bandit.shared import SharedLinear, SharedState
 
 __all__ = [
+    "ArmSharesDisplay",
     "Belief",
+    "CalibrationDisplay",
     "Choice",
     "Components",
     "ContextSchema",
@@ -50,6 +53,7 @@ __all__ = [
     "Posterior",
     "PosteriorState",
     "Reasons",
+    "RegretDisplay",
     "ScoredArms",
     "SharedLinear",
     "SharedState",

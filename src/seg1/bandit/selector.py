@@ -144,9 +144,9 @@ class OfferSelector(Configuration):
         deny
             Ids of offers that may not be shown; it wins over `allow`.
         n
-            Choose a slate of up to n offers, n >= 1: each is drawn from the same probabilities over
-            what is left, and holds the very vector it was drawn from. No offer, once drawn, ends
-            it. Fewer than n rather than one that may not be shown.
+            Choose a slate of up to n offers, n >= 1: each is drawn as if what stands before it were
+            not there, and holds the very vector it was drawn from. No offer, once drawn, ends it.
+            Fewer than n rather than one that may not be shown.
         by_group
             Whether a slate has one offer of a group at most; of an offer it has one arm anyway.
 
@@ -180,7 +180,7 @@ class OfferSelector(Configuration):
             n=check_int(n, name="n", low=1),
             groups=groups_of(self.arms, by_group=by_group),
             no_offer=self.arms.offer_index < 0,
-            rescore=rescored,
+            score=rescored,
             draw=lambda p, place: self.draw(p, draw_id=id, attempt=place),
         )
         return tuple(self._choice(arm, p, scored, id=id, x=x, at_us=at_us) for arm, p in slate)

@@ -34,19 +34,19 @@ def groups_of(arms: Arms, *, by_group: bool) -> Int64s:
 
 
 def drawn_slate(
-    p: Float64s,
+    first: Float64s,
     *,
     n: int,
     groups: Int64s,
     no_offer: Bools,
-    rescore: Callable[[Bools], Float64s | None],
+    score: Callable[[Bools], Float64s | None],
     draw: Callable[[Float64s, int], int],
 ) -> list[tuple[int, Float64s]]:
     """Draw up to n arms without replacement.
 
     Parameters
     ----------
-    p
+    first
         Probabilities of the first, float64, shape (n_arms,).
     n
         How many at most, >= 1.
@@ -54,35 +54,27 @@ def drawn_slate(
         From `groups_of`: of each number one arm at most.
     no_offer
         Which arm is no offer: where it is drawn, the slate ends with it.
-    rescore
-        Gives probabilities of the arms that are left, where those of `p` are 0 for all of them;
-        None where none may be shown.
+    score
+        Gives probabilities of the arms that are left; None where none may be shown.
     draw
         Draws from a vector for a place on the slate.
 
     Returns
     -------
     list of (arm, probabilities)
-        In the order drawn; each with the very vector it was drawn from: `p` over what was left,
-        divided by its sum.
+        In the order drawn; each with the very vector it was drawn from.
     """
     slate: list[tuple[int, Float64s]] = []
-    left = np.ones(len(p), np.bool_)
+    left, chances = np.ones(len(first), np.bool_), first
     for place in range(n):
-        chances = p if place == 0 else _over(p, left, rescore)
-        if chances is None:
-            break
+        if place:
+            scored = score(left)
+            if scored is None:
+                break
+            chances = scored
         arm = draw(chances, place)
         slate.append((arm, chances))
         if no_offer[arm]:
             break
         left &= groups != groups[arm]
     return slate
-
-
-def _over(p: Float64s, left: Bools, rescore: Callable[[Bools], Float64s | None]) -> Float64s | None:
-    chances: Float64s = np.where(left, p, 0.0)
-    total = float(chances.sum())
-    if total > 0.0:
-        return chances / total
-    return rescore(left)
