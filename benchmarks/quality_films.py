@@ -18,7 +18,7 @@ from seg1._types import Float64s
 from seg1.interactions import Interactions
 from seg1.recommend import Rankings, Validation, tune
 from seg1.recommend.metrics import Evaluation, compare, evaluate
-from seg1.recommend.topk import top_by_score
+from seg1.recommend.ranking.topk import top_by_score
 
 PUBLIC: Final = seg1.ConsentNotNeeded("public data, a benchmark")
 COUNTS: Final = seg1.InteractionMatrixBuilder(transform="count")

@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 import damage
 import loading
 import seg1
-from seg1.recommend.foldin import fold_in
+from seg1.recommend.fitting.foldin import fold_in
 
 ANYONE = seg1.ConsentNotNeeded("made up")
 N_CUSTOMERS, N_ITEMS, N_CLUSTERS = 30_000, 41_000, 200

@@ -4,7 +4,7 @@ import numpy as np
 
 from seg1._checks import DAY_US
 from seg1.bandit import OfferSelector
-from seg1.bandit.posterior import Layout
+from seg1.bandit.posteriors.posterior import Layout
 from seg1.offers import Goal, Offer
 
 T, K, D = 3_000, 10, 11

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import log_ndtr, ndtr
 
 from seg1._types import Float64s
-from seg1.bandit.best import best_probabilities
+from seg1.bandit.explorers.best import best_probabilities
 
 
 def exact(mean: Float64s, sd: Float64s) -> Float64s:

@@ -15,7 +15,7 @@ from seg1.bandit import (
     ThompsonSampling,
     UpperConfidence,
 )
-from seg1.bandit.posterior import Draws
+from seg1.bandit.posteriors.posterior import Draws
 from seg1.testing.policy import check_policy
 
 

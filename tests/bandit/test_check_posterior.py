@@ -14,7 +14,7 @@ from seg1.bandit import (
     PerOfferState,
     SharedLinear,
 )
-from seg1.bandit.regressions import Regressions
+from seg1.bandit.posteriors.regressions import Regressions
 from seg1.testing import check_posterior
 
 OURS = [PerOfferLinear(), SharedLinear(), HybridLinear(), LadderLinear()]

@@ -17,7 +17,7 @@ from seg1.bandit import (
     ThompsonSampling,
     UpperConfidence,
 )
-from seg1.bandit.best import best_probabilities
+from seg1.bandit.explorers.best import best_probabilities
 from seg1.errors import InvalidArgumentError
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seg1.bandit import HybridLinear, LadderLinear, OfferSelector, PerOfferLinear
-from seg1.bandit.posterior import Layout
+from seg1.bandit.posteriors.posterior import Layout
 from seg1.errors import InvalidArgumentError
 from seg1.offers import Goal, Offer
 

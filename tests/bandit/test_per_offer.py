@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from seg1._checks import DAY_US
 from seg1._types import Float64s
 from seg1.bandit import PerOfferLinear, PerOfferState
-from seg1.bandit.posterior import Layout
+from seg1.bandit.posteriors.posterior import Layout
 from seg1.errors import DamagedError, InvalidArgumentError
 
 N_ARMS, N_FEATURES = 3, 4

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seg1._checks import DAY_US
 from seg1._types import Float64s
 from seg1.bandit import HybridLinear, LadderLinear, PerOfferLinear, SharedLinear
-from seg1.bandit.posterior import Layout, Posterior, PosteriorState
+from seg1.bandit.posteriors.posterior import Layout, Posterior, PosteriorState
 from seg1.errors import DamagedError, InvalidArgumentError
 
 N_ARMS, D, M = 4, 3, 2

@@ -25,9 +25,9 @@ from seg1.bandit import (
     ThompsonSampling,
 )
 from seg1.bandit.choice import draw_from
-from seg1.bandit.floor import Floor
-from seg1.bandit.per_offer import PerOfferLinear, PerOfferState
-from seg1.bandit.posterior import Belief
+from seg1.bandit.explorers.floor import Floor
+from seg1.bandit.posteriors.per_offer import PerOfferLinear, PerOfferState
+from seg1.bandit.posteriors.posterior import Belief
 from seg1.errors import (
     InvalidArgumentError,
     InvalidTypeError,

@@ -16,7 +16,7 @@ from seg1 import ALS
 from seg1._types import Float64s
 from seg1.errors import ForkedFitError, InvalidArgumentError, InvalidTypeError
 from seg1.interactions import Interactions
-from seg1.recommend import als
+from seg1.recommend.fitting import als
 
 Wide = NDArray[np.float64]
 Bucketed = dict[int, float]  # row to penalty

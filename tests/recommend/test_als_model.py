@@ -23,7 +23,7 @@ from seg1 import (
     InteractionMatrixBuilder,
 )
 from seg1.errors import DamagedError, InvalidArgumentError, UnknownIdError, WrongIdTypeError
-from seg1.recommend.saved import to_saved
+from seg1.recommend.fitting.saved import to_saved
 from seg1.testing.strategies import histories
 
 MODEL = ALS(factors=8, seed=1).fit(small_shop.random_interactions(1))

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seg1._types import Float32s, Float64s
-from seg1.recommend import foldin
-from seg1.recommend.foldin import BUCKET_RATIO, Penalty, fold_in, influence
+from seg1.recommend.fitting import foldin
+from seg1.recommend.fitting.foldin import BUCKET_RATIO, Penalty, fold_in, influence
 
 
 def a_model(seed: int, *, n_items: int = 120, n_factors: int = 55) -> tuple[Float32s, Float64s]:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from seg1 import ALS
 from seg1._types import Float32s, Float64s, Int32s, Int64s
-from seg1.recommend import foldin_many
-from seg1.recommend.foldin import Penalty, fold_in
-from seg1.recommend.history import checked_histories, checked_history
+from seg1.recommend.fitting import foldin_many
+from seg1.recommend.fitting.foldin import Penalty, fold_in
+from seg1.recommend.ranking.history import checked_histories, checked_history
 
 N_ITEMS = 140
 SHOP = small_shop.random_interactions(1)

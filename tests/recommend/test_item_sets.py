@@ -13,7 +13,7 @@ from small_shop import ANYONE, NOBODY
 from seg1 import ALS, BuyAgain, Popularity
 from seg1.errors import InvalidArgumentError, WrongIdTypeError
 from seg1.recommend import ItemSet, Recommender
-from seg1.recommend.topk import exact_scores
+from seg1.recommend.ranking.topk import exact_scores
 
 SHOP = small_shop.random_interactions(1)
 ALS_MODEL = ALS(factors=8, seed=1).fit(SHOP)

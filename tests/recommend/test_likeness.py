@@ -16,7 +16,7 @@ from seg1 import ALS, Consent
 from seg1._types import Float64s
 from seg1.consent import Ask, ConsentDoor, Customers
 from seg1.errors import InvalidArgumentError, InvalidTypeError, UnknownIdError, WrongIdTypeError
-from seg1.recommend.similar import top_by_cosine
+from seg1.recommend.ranking.similar import top_by_cosine
 from seg1.testing.strategies import masks
 
 SHOP = small_shop.random_interactions(1)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from slow_rank import random_factors, slow_best
 
 from seg1._types import Bools, Float32s, Float64s, Int32s
-from seg1.recommend import pruning
-from seg1.recommend.pruning import ByNorm, Closed, norms_of, top_by_norm
-from seg1.recommend.topk import exact_scores
+from seg1.recommend.ranking import pruning
+from seg1.recommend.ranking.pruning import ByNorm, Closed, norms_of, top_by_norm
+from seg1.recommend.ranking.topk import exact_scores
 from seg1.testing.strategies import masks
 
 PATCHED = HealthCheck.function_scoped_fixture  # the same constants for every example

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seg1 import ALS, ALSModel, persist
 from seg1.errors import DamagedError
-from seg1.recommend.saved import to_saved
+from seg1.recommend.fitting.saved import to_saved
 
 MODEL = ALS(factors=4, seed=1).fit(small_shop.random_interactions(1))
 
@@ -116,7 +116,7 @@ def test_what_a_ranking_reads_is_mapped_and_not_worked_out_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verify: bool  # noqa: FBT001
 ) -> None:  # fmt: skip
     MODEL.save(tmp_path / "model")
-    monkeypatch.setattr("seg1.recommend.pruning.ByNorm.of", None)
+    monkeypatch.setattr("seg1.recommend.ranking.pruning.ByNorm.of", None)
 
     model = ALSModel.load(tmp_path / "model", verify=verify)
 

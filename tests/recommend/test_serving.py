@@ -25,7 +25,7 @@ from seg1.errors import (
 from seg1.events import Vocabulary
 from seg1.interactions import Interactions
 from seg1.recommend import Ranking, Recommender
-from seg1.recommend.serving import Past
+from seg1.recommend.ranking.serving import Past
 
 SHOP = small_shop.random_interactions(1)
 ALS_MODEL = ALS(factors=8, seed=1).fit(SHOP)

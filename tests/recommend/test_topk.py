@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slow_rank import random_factors, slow_best
 
-from seg1.recommend.topk import exact_scores, top_by_score
+from seg1.recommend.ranking.topk import exact_scores, top_by_score
 from seg1.testing.strategies import masks
 
 

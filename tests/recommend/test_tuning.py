@@ -11,7 +11,8 @@ from small_shop import ANYONE
 from seg1 import ALS, Consent, ConsentLedger, ConsentNotNeeded, Events, InteractionMatrixBuilder
 from seg1.errors import InvalidArgumentError, InvalidTypeError, WrongIdTypeError
 from seg1.interactions import split_time
-from seg1.recommend import Trial, Validation, tune, tuning
+from seg1.recommend import Trial, Validation, tune
+from seg1.recommend.fitting import tuning
 from seg1.recommend.metrics import evaluate, relevant_items
 
 DAY = 86_400 * 1_000_000

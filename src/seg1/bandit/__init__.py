@@ -1,10 +1,11 @@
 """Bandit: choose offers by what was learned, and know the probability of each choice exactly."""
 
 from seg1.bandit.choice import Choice
-from seg1.bandit.components import Components
 from seg1.bandit.context import ContextSchema
-from seg1.bandit.displays import ArmSharesDisplay, CalibrationDisplay, RegretDisplay
-from seg1.bandit.explore import (
+from seg1.bandit.customers.components import Components
+from seg1.bandit.customers.pooling import PartialPooling, PooledHistory
+from seg1.bandit.display.displays import ArmSharesDisplay, CalibrationDisplay, RegretDisplay
+from seg1.bandit.explorers.explore import (
     EpsilonGreedy,
     Explorer,
     Greedy,
@@ -15,15 +16,14 @@ from seg1.bandit.explore import (
     UpperConfidence,
 )
 from seg1.bandit.frozen import FrozenPolicy, PolicyStates
-from seg1.bandit.hybrid import HybridLinear, HybridState
-from seg1.bandit.ladder import LadderLinear, LadderState
-from seg1.bandit.per_offer import PerOfferLinear, PerOfferState
-from seg1.bandit.pooling import PartialPooling, PooledHistory
-from seg1.bandit.posterior import Belief, Layout, Posterior, PosteriorState
+from seg1.bandit.posteriors.hybrid import HybridLinear, HybridState
+from seg1.bandit.posteriors.ladder import LadderLinear, LadderState
+from seg1.bandit.posteriors.per_offer import PerOfferLinear, PerOfferState
+from seg1.bandit.posteriors.posterior import Belief, Layout, Posterior, PosteriorState
+from seg1.bandit.posteriors.shared import SharedLinear, SharedState
 from seg1.bandit.reasons import Contribution, Reasons
 from seg1.bandit.scoring import ScoredArms
 from seg1.bandit.selector import OfferSelector
-from seg1.bandit.shared import SharedLinear, SharedState
 
 __all__ = [
     "ArmSharesDisplay",

@@ -19,8 +19,8 @@ from seg1.bandit.configuring import (
     laid_out,
 )
 from seg1.bandit.context import ContextSchema
-from seg1.bandit.explore import Explorer, ThompsonSampling
-from seg1.bandit.posterior import Layout, Posterior, PosteriorState
+from seg1.bandit.explorers.explore import Explorer, ThompsonSampling
+from seg1.bandit.posteriors.posterior import Layout, Posterior, PosteriorState
 from seg1.bandit.scoring import ScoredArms, Scoring
 from seg1.offers import Goal, Offer
 

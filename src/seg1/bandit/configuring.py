@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from seg1._checks import check_at_least
 from seg1.bandit.context import ContextSchema
-from seg1.bandit.explore import Explorer
-from seg1.bandit.hybrid import HybridLinear
-from seg1.bandit.ladder import LadderLinear
-from seg1.bandit.per_offer import PerOfferLinear
-from seg1.bandit.posterior import Layout, Posterior
+from seg1.bandit.explorers.explore import Explorer
+from seg1.bandit.posteriors.hybrid import HybridLinear
+from seg1.bandit.posteriors.ladder import LadderLinear
+from seg1.bandit.posteriors.per_offer import PerOfferLinear
+from seg1.bandit.posteriors.posterior import Layout, Posterior
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.offers import Arms, Goal, Offer
 

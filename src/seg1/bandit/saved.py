@@ -4,7 +4,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Final
 
 from seg1 import persist
-from seg1.bandit.posterior import Layout, Posterior, PosteriorState
+from seg1.bandit.posteriors.posterior import Layout, Posterior, PosteriorState
 from seg1.errors import DamagedError, InvalidArgumentError
 
 if TYPE_CHECKING:

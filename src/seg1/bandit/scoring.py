@@ -9,9 +9,9 @@ import numpy as np
 
 from seg1._checks import read_only
 from seg1._types import Bools, Float32s, Float64s, Int64s
-from seg1.bandit.explore import Explorer, JointExplorer
-from seg1.bandit.floor import Floor
-from seg1.bandit.posterior import Belief, Draws
+from seg1.bandit.explorers.explore import Explorer, JointExplorer
+from seg1.bandit.explorers.floor import Floor
+from seg1.bandit.posteriors.posterior import Belief, Draws
 from seg1.errors import InvalidArgumentError, PluginError
 from seg1.offers import Arms, Goal
 

@@ -9,7 +9,7 @@ from seg1._types import At, Bools, Float64s, Id
 from seg1.bandit.choice import Choice
 from seg1.bandit.configuration import Configuration
 from seg1.bandit.frozen import FrozenPolicy
-from seg1.bandit.posterior import PosteriorState
+from seg1.bandit.posteriors.posterior import PosteriorState
 from seg1.bandit.reasons import Reasons, told_reasons
 from seg1.bandit.saved import load_state, save_state
 from seg1.bandit.scoring import ScoredArms

@@ -30,7 +30,7 @@ from seg1.recommend.metrics import (
     evaluate,
     relevant_items,
 )
-from seg1.recommend.serving import Recommender
+from seg1.recommend.ranking.serving import Recommender
 
 __all__ = [
     "Comparison",

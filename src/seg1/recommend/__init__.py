@@ -1,16 +1,16 @@
 """Recommend: fit, fold in, rank exactly, and never an item that is not allowed."""
 
 from seg1.recommend import metrics
-from seg1.recommend.als import ALS, Sweep
 from seg1.recommend.blend import Blend, BlendModel
 from seg1.recommend.chain import FallbackChain
+from seg1.recommend.fitting.als import ALS, Sweep
+from seg1.recommend.fitting.model import ALSModel
+from seg1.recommend.fitting.tuning import Trial, Tuned, tune
+from seg1.recommend.fitting.validation import Validation
 from seg1.recommend.habits import BuyAgain, BuyAgainModel, Popularity, PopularityModel
-from seg1.recommend.itemset import ItemSet
-from seg1.recommend.model import ALSModel
-from seg1.recommend.result import Explanation, Neighbours, Ranking, Rankings, Why
-from seg1.recommend.serving import Recommender
-from seg1.recommend.tuning import Trial, Tuned, tune
-from seg1.recommend.validation import Validation
+from seg1.recommend.ranking.itemset import ItemSet
+from seg1.recommend.ranking.result import Explanation, Neighbours, Ranking, Rankings, Why
+from seg1.recommend.ranking.serving import Recommender
 
 __all__ = [
     "ALS",

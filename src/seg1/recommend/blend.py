@@ -13,13 +13,13 @@ from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events import Vocabulary
 from seg1.events.coding import codes_in
 from seg1.interactions import Interactions
-from seg1.recommend.itemset import Candidates
+from seg1.recommend.fitting.model import ALSModel
+from seg1.recommend.fitting.validation import Validation
 from seg1.recommend.metrics import rank_discounts
-from seg1.recommend.model import ALSModel
-from seg1.recommend.result import Why
-from seg1.recommend.serving import Past, Ranked, Served
-from seg1.recommend.topk import top_by_score
-from seg1.recommend.validation import Validation
+from seg1.recommend.ranking.itemset import Candidates
+from seg1.recommend.ranking.result import Why
+from seg1.recommend.ranking.serving import Past, Ranked, Served
+from seg1.recommend.ranking.topk import top_by_score
 
 __all__ = ["Blend", "BlendModel"]
 

@@ -11,10 +11,10 @@ from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events import Vocabulary
 from seg1.events.coding import codes_in
 from seg1.events.vocabulary import as_id
-from seg1.recommend.fallback import Anyone, AnyoneRanker
-from seg1.recommend.itemset import ItemSet
-from seg1.recommend.result import Ranking, Rankings
-from seg1.recommend.serving import Recommender, checked_request, several
+from seg1.recommend.ranking.fallback import Anyone, AnyoneRanker
+from seg1.recommend.ranking.itemset import ItemSet
+from seg1.recommend.ranking.result import Ranking, Rankings
+from seg1.recommend.ranking.serving import Recommender, checked_request, several
 
 __all__ = ["FallbackChain"]
 

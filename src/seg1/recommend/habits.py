@@ -9,10 +9,10 @@ import numpy as np
 from seg1._checks import check_int, read_only
 from seg1._types import Float64s, Id
 from seg1.interactions import Interactions
-from seg1.recommend.itemset import Candidates
-from seg1.recommend.result import Ranking, Why
-from seg1.recommend.serving import Past, Ranked, Served, several
-from seg1.recommend.topk import top_by_score
+from seg1.recommend.ranking.itemset import Candidates
+from seg1.recommend.ranking.result import Ranking, Why
+from seg1.recommend.ranking.serving import Past, Ranked, Served, several
+from seg1.recommend.ranking.topk import top_by_score
 
 __all__ = ["BuyAgain", "BuyAgainModel", "Popularity", "PopularityModel"]
 

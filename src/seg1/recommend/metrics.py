@@ -11,7 +11,7 @@ from seg1._checks import check_choice, check_int
 from seg1._types import Bools, Float64s, Id, Int64s
 from seg1.errors import InvalidArgumentError
 from seg1.events import Events
-from seg1.recommend.result import Rankings
+from seg1.recommend.ranking.result import Rankings
 
 __all__ = [
     "Evaluation",

@@ -11,8 +11,8 @@ from seg1._types import History, Id
 from seg1.consent import ConsentDoor
 from seg1.errors import PluginError, WrongIdTypeError
 from seg1.events import Vocabulary
-from seg1.recommend.itemset import ItemSet
-from seg1.recommend.result import Ranking
+from seg1.recommend.ranking.itemset import ItemSet
+from seg1.recommend.ranking.result import Ranking
 
 __all__ = ["Anyone", "AnyoneRanker", "Request"]
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import expit
 
 from seg1._types import Float64s
-from seg1.bandit.posterior import Draws
+from seg1.bandit.posteriors.posterior import Draws
 
 __all__ = ["LINKS", "Link", "acceptance_draws", "acceptances", "working_row"]
 

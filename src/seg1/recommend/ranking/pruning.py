@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from seg1._checks import read_only
 from seg1._types import Bools, Float32s, Float64s, Int32s
-from seg1.recommend.topk import exact_scores
+from seg1.recommend.ranking.topk import exact_scores
 
 __all__ = ["FLOAT32_UNIT", "ByNorm", "Closed", "norms_of", "top_by_norm"]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg1._types import Bools, Float32s, Float64s, Int32s, Int64s
-from seg1.recommend.foldin import (
+from seg1.recommend.fitting.foldin import (
     NARROW_CONDITION,
     NARROW_CONFIDENCE,
     WOODBURY_UP_TO,

@@ -12,7 +12,7 @@ from seg1._types import Bools, Id, Int32s
 from seg1.errors import InvalidArgumentError
 from seg1.events import Vocabulary
 from seg1.events.ids import as_id, id_problem, plain_id
-from seg1.recommend.pruning import ByNorm, Closed
+from seg1.recommend.ranking.pruning import ByNorm, Closed
 
 __all__ = ["Candidates", "ItemSet", "candidates_of"]
 

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from seg1._checks import check_int
 from seg1._types import Float64s, Int64s
-from seg1.bandit.learning import Learning
-from seg1.bandit.link import acceptances, working_row
-from seg1.bandit.posterior import Arrays, Belief, Layout
-from seg1.bandit.regressions import Regressions
+from seg1.bandit.posteriors.learning import Learning
+from seg1.bandit.posteriors.link import acceptances, working_row
+from seg1.bandit.posteriors.posterior import Arrays, Belief, Layout
+from seg1.bandit.posteriors.regressions import Regressions
 
 __all__ = ["PerOfferLinear", "PerOfferState"]
 

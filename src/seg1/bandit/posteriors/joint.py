@@ -9,7 +9,7 @@ from scipy.special import ndtri
 
 from seg1._checks import read_only
 from seg1._types import Float32s, Float64s, Int64s
-from seg1.bandit.posterior import Draws
+from seg1.bandit.posteriors.posterior import Draws
 
 __all__ = ["N_DRAWS", "joint_draws", "normal_points"]
 

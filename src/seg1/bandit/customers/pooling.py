@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from seg1._checks import to_us
 from seg1._types import Id
-from seg1.bandit.cells import Cells
-from seg1.bandit.components import Components, Learned
-from seg1.bandit.learning import Learning
-from seg1.bandit.posterior import Arrays
+from seg1.bandit.customers.cells import Cells
+from seg1.bandit.customers.components import Components, Learned
+from seg1.bandit.posteriors.learning import Learning
+from seg1.bandit.posteriors.posterior import Arrays
 from seg1.errors import DamagedError, InvalidArgumentError, InvalidTypeError
 from seg1.events.vocabulary import as_id
 

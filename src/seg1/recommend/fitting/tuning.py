@@ -15,10 +15,10 @@ from seg1.errors import InvalidArgumentError, InvalidTypeError, NoInteractionsEr
 from seg1.events import Events
 from seg1.events.coding import codes_in
 from seg1.interactions import InteractionMatrixBuilder, Interactions, split_time
-from seg1.recommend.als import ALS
+from seg1.recommend.fitting.als import ALS
+from seg1.recommend.fitting.model import ALSModel
+from seg1.recommend.fitting.validation import Validation
 from seg1.recommend.metrics import Metric, evaluate, relevant_items
-from seg1.recommend.model import ALSModel
-from seg1.recommend.validation import Validation
 
 __all__ = ["DEFAULT_SPACE", "Trial", "Tuned", "tune"]
 

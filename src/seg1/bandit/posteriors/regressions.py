@@ -16,9 +16,9 @@ from scipy.linalg.blas import dspmv, dspr
 
 from seg1._checks import check_int
 from seg1._types import Float64s, Int64s
-from seg1.bandit.learning import Learning
-from seg1.bandit.packed import inverses, quadratic_forms_of_each
-from seg1.bandit.posterior import Arrays
+from seg1.bandit.posteriors.learning import Learning
+from seg1.bandit.posteriors.packed import inverses, quadratic_forms_of_each
+from seg1.bandit.posteriors.posterior import Arrays
 from seg1.errors import DamagedError, InvalidArgumentError
 
 __all__ = ["Regressions", "learned_noise"]

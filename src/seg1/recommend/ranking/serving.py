@@ -12,11 +12,11 @@ from seg1.errors import DamagedError, InvalidTypeError, UnknownIdError, WrongIdT
 from seg1.events import Vocabulary
 from seg1.events.vocabulary import as_id
 from seg1.interactions import Interactions
-from seg1.recommend.fallback import Anyone, AnyoneRanker, Request
-from seg1.recommend.history import checked_history
-from seg1.recommend.itemset import Candidates, ItemSet, candidates_of
-from seg1.recommend.pruning import ByNorm
-from seg1.recommend.result import Ranking, Rankings, Why
+from seg1.recommend.ranking.fallback import Anyone, AnyoneRanker, Request
+from seg1.recommend.ranking.history import checked_history
+from seg1.recommend.ranking.itemset import Candidates, ItemSet, candidates_of
+from seg1.recommend.ranking.pruning import ByNorm
+from seg1.recommend.ranking.result import Ranking, Rankings, Why
 
 __all__ = [
     "AnyoneRanker",

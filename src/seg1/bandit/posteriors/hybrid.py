@@ -21,13 +21,13 @@ from scipy.linalg.blas import dsymv
 
 from seg1._checks import check_int, check_number
 from seg1._types import Float64s, Int64s
-from seg1.bandit.contract import contracted_root, lower_by
-from seg1.bandit.joint import joint_draws, normal_points
-from seg1.bandit.learning import Learning
-from seg1.bandit.link import acceptance_draws, acceptances, working_row
-from seg1.bandit.packed import unpacked
-from seg1.bandit.posterior import Arrays, Belief, Layout, checked_array
-from seg1.bandit.regressions import Regressions, learned_noise
+from seg1.bandit.posteriors.contract import contracted_root, lower_by
+from seg1.bandit.posteriors.joint import joint_draws, normal_points
+from seg1.bandit.posteriors.learning import Learning
+from seg1.bandit.posteriors.link import acceptance_draws, acceptances, working_row
+from seg1.bandit.posteriors.packed import unpacked
+from seg1.bandit.posteriors.posterior import Arrays, Belief, Layout, checked_array
+from seg1.bandit.posteriors.regressions import Regressions, learned_noise
 from seg1.errors import InvalidArgumentError
 
 __all__ = ["HybridLinear", "HybridState"]

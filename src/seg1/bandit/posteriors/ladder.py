@@ -20,13 +20,13 @@ from scipy.special import expit, ndtr, ndtri
 
 from seg1._checks import check_int, check_number
 from seg1._types import Float32s, Float64s
-from seg1.bandit.contract import lower_by
-from seg1.bandit.joint import N_DRAWS, normal_points
-from seg1.bandit.learning import Learning
-from seg1.bandit.link import Link, working_row
-from seg1.bandit.packed import unpacked
-from seg1.bandit.posterior import Arrays, Belief, Layout, checked_array
-from seg1.bandit.regressions import Regressions
+from seg1.bandit.posteriors.contract import lower_by
+from seg1.bandit.posteriors.joint import N_DRAWS, normal_points
+from seg1.bandit.posteriors.learning import Learning
+from seg1.bandit.posteriors.link import Link, working_row
+from seg1.bandit.posteriors.packed import unpacked
+from seg1.bandit.posteriors.posterior import Arrays, Belief, Layout, checked_array
+from seg1.bandit.posteriors.regressions import Regressions
 from seg1.errors import InvalidArgumentError
 
 __all__ = ["LadderLinear", "LadderState"]

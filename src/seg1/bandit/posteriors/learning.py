@@ -6,7 +6,7 @@ import numpy as np
 
 from seg1._checks import check_choice, check_number
 from seg1._types import Float64s
-from seg1.bandit.link import LINKS, Link
+from seg1.bandit.posteriors.link import LINKS, Link
 from seg1.errors import InvalidArgumentError
 
 __all__ = ["Learning"]

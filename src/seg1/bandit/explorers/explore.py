@@ -7,8 +7,8 @@ import numpy as np
 
 from seg1._checks import check_at_least, check_number
 from seg1._types import Bools, Float32s, Float64s
-from seg1.bandit.best import best_probabilities
-from seg1.bandit.posterior import Draws
+from seg1.bandit.explorers.best import best_probabilities
+from seg1.bandit.posteriors.posterior import Draws
 from seg1.errors import InvalidArgumentError
 
 __all__ = [

@@ -3,8 +3,8 @@
 import numpy as np
 
 from seg1._types import Bools, Float32s, Float64s, Int32s
-from seg1.recommend.pruning import FLOAT32_UNIT, norms_of
-from seg1.recommend.topk import exact_scores, top_by_score
+from seg1.recommend.ranking.pruning import FLOAT32_UNIT, norms_of
+from seg1.recommend.ranking.topk import exact_scores, top_by_score
 
 __all__ = ["top_by_cosine"]
 

@@ -11,11 +11,11 @@ from seg1._checks import read_only
 from seg1._types import Float32s, Float64s, Int32s
 from seg1.errors import DamagedError
 from seg1.interactions import InteractionMatrixBuilder, Interactions
-from seg1.recommend.pruning import ByNorm, norms_of
+from seg1.recommend.ranking.pruning import ByNorm, norms_of
 
 if TYPE_CHECKING:
-    from seg1.recommend.als import ALS
-    from seg1.recommend.model import ALSModel
+    from seg1.recommend.fitting.als import ALS
+    from seg1.recommend.fitting.model import ALSModel
 
 __all__ = ["check_factors", "check_finite", "from_saved", "gram_diagonal_of", "to_saved"]
 
@@ -49,7 +49,7 @@ def from_saved(saved: persist.Saved, *, verify: bool) -> dict[str, Any]:
     DamagedError
         Where the parts do not fit together.
     """
-    from seg1.recommend.als import ALS  # noqa: PLC0415  # als imports the model, and that this
+    from seg1.recommend.fitting.als import ALS  # noqa: PLC0415  # als imports the model, and that this
 
     arrays, meta = saved.arrays, saved.meta
     config = ALS(**meta["config"])

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg1._types import Id
-from seg1.bandit.components import Sums
-from seg1.bandit.posterior import Arrays, checked_array
+from seg1.bandit.customers.components import Sums
+from seg1.bandit.posteriors.posterior import Arrays, checked_array
 from seg1.errors import DamagedError, WrongIdTypeError
 from seg1.events.vocabulary import Vocabulary, as_id
 

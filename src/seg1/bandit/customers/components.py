@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seg1._types import Float64s, Int64s
-from seg1.bandit.posterior import Arrays, checked_array
+from seg1.bandit.posteriors.posterior import Arrays, checked_array
 from seg1.errors import DamagedError
 
 __all__ = ["Components", "Learned", "Sums", "components_of", "predicted"]

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg1._types import Float64s, Id, Int32s
-from seg1.recommend.result import Why
+from seg1.recommend.ranking.result import Why
 
 __all__ = ["adding_up", "why_similar"]
 

@@ -20,11 +20,11 @@ from seg1.errors import ForkedFitError, InvalidArgumentError, InvalidTypeError
 from seg1.events import Vocabulary
 from seg1.events.coding import codes_in
 from seg1.interactions import Interactions
-from seg1.recommend.foldin import Penalty
-from seg1.recommend.foldin_many import fold_in_narrow
-from seg1.recommend.model import ALSModel
-from seg1.recommend.saved import gram_diagonal_of
-from seg1.recommend.validation import Foresight, Validation
+from seg1.recommend.fitting.foldin import Penalty
+from seg1.recommend.fitting.foldin_many import fold_in_narrow
+from seg1.recommend.fitting.model import ALSModel
+from seg1.recommend.fitting.saved import gram_diagonal_of
+from seg1.recommend.fitting.validation import Foresight, Validation
 
 __all__ = ["ALS", "Sweep"]
 

@@ -15,20 +15,26 @@ from seg1.consent import ConsentDoor, Customers
 from seg1.consent.policy import check_consent
 from seg1.errors import DamagedError, UnknownIdError
 from seg1.interactions import Interactions
-from seg1.recommend.foldin import Penalty, fold_in, influence
-from seg1.recommend.foldin_many import fold_in_many
-from seg1.recommend.history import checked_histories, checked_history
-from seg1.recommend.itemset import Candidates
-from seg1.recommend.pruning import ByNorm, norms_of, top_by_norm
-from seg1.recommend.reasons import adding_up, why_similar
-from seg1.recommend.result import Explanation, Neighbours, Ranking, Why
-from seg1.recommend.saved import check_factors, check_finite, from_saved, gram_diagonal_of, to_saved
-from seg1.recommend.serving import Past, Ranked, Served, check_is_mapping, several
-from seg1.recommend.similar import top_by_cosine
-from seg1.recommend.topk import exact_scores
+from seg1.recommend.fitting.foldin import Penalty, fold_in, influence
+from seg1.recommend.fitting.foldin_many import fold_in_many
+from seg1.recommend.fitting.saved import (
+    check_factors,
+    check_finite,
+    from_saved,
+    gram_diagonal_of,
+    to_saved,
+)
+from seg1.recommend.ranking.history import checked_histories, checked_history
+from seg1.recommend.ranking.itemset import Candidates
+from seg1.recommend.ranking.pruning import ByNorm, norms_of, top_by_norm
+from seg1.recommend.ranking.reasons import adding_up, why_similar
+from seg1.recommend.ranking.result import Explanation, Neighbours, Ranking, Why
+from seg1.recommend.ranking.serving import Past, Ranked, Served, check_is_mapping, several
+from seg1.recommend.ranking.similar import top_by_cosine
+from seg1.recommend.ranking.topk import exact_scores
 
 if TYPE_CHECKING:
-    from seg1.recommend.als import ALS
+    from seg1.recommend.fitting.als import ALS
 
 __all__ = ["ALSModel"]
 

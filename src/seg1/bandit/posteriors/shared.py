@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from seg1._checks import check_int
 from seg1._types import Float64s
-from seg1.bandit.contract import contracted_root, lower_by
-from seg1.bandit.joint import joint_draws, normal_points
-from seg1.bandit.learning import Learning
-from seg1.bandit.link import acceptance_draws, acceptances, working_row
-from seg1.bandit.packed import unpacked
-from seg1.bandit.posterior import Arrays, Belief, Layout, checked_array
-from seg1.bandit.regressions import Regressions
+from seg1.bandit.posteriors.contract import contracted_root, lower_by
+from seg1.bandit.posteriors.joint import joint_draws, normal_points
+from seg1.bandit.posteriors.learning import Learning
+from seg1.bandit.posteriors.link import acceptance_draws, acceptances, working_row
+from seg1.bandit.posteriors.packed import unpacked
+from seg1.bandit.posteriors.posterior import Arrays, Belief, Layout, checked_array
+from seg1.bandit.posteriors.regressions import Regressions
 from seg1.errors import InvalidArgumentError
 
 __all__ = ["SharedLinear", "SharedState"]

@@ -1,0 +1,1 @@
+"""What is one customer's own, drawn towards that of others alike."""

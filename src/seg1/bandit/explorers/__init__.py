@@ -1,0 +1,1 @@
+"""From what is believed to the probability of choosing."""

@@ -1,0 +1,1 @@
+"""How answers are learned: sums, and what follows from them."""

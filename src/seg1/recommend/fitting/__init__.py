@@ -1,0 +1,1 @@
+"""Factors: fitted, folded in, tuned, saved."""
