@@ -27,7 +27,7 @@ from seg1.bandit.posteriors.learning import Learning
 from seg1.bandit.posteriors.link import acceptance_draws, acceptances, working_row
 from seg1.bandit.posteriors.packed import unpacked
 from seg1.bandit.posteriors.posterior import Arrays, Belief, Layout, checked_array
-from seg1.bandit.posteriors.regressions import Regressions, learned_noise
+from seg1.bandit.posteriors.regressions import Regressions, learned_noise, shrink_of
 from seg1.errors import InvalidArgumentError
 
 __all__ = ["HybridLinear", "HybridState"]
@@ -140,16 +140,16 @@ class HybridState:
         own.check_row(arm, x, reward)
         weight = self._weight_at(at_us)
         expected = float(own.coefficients[arm] @ x)
-        u, shrink = own.solved(arm, x, weight=weight)
+        u, alone = own.solved(arm, x)
         g = np.multiply.outer(self._features[arm], self._ridge * u).ravel()
         v = dsymv(1.0, self._shared.T, g)
         spread = float(g @ v)
         expected += float(g @ self._B)
         if self._is_logit:
-            variance = float(u @ x) + spread
+            variance = alone + spread
             reward, weight = working_row(reward, mean=expected, variance=variance, weight=weight)
-            shrink = weight / (1.0 + weight * float(u @ x))
-        moved = shrink / (1.0 + shrink * spread)
+        shrink = shrink_of(weight, alone)
+        moved = shrink_of(shrink, spread)
         lower_by(self._shared, v, moved)
         self._B += (moved * (reward - expected)) * v
         own.add(arm, x, reward, weight=weight, u=u, shrink=shrink)

@@ -23,7 +23,7 @@ from seg1._types import Float32s, Float64s
 from seg1.bandit.posteriors.contract import lower_by
 from seg1.bandit.posteriors.joint import N_DRAWS, normal_points
 from seg1.bandit.posteriors.learning import Learning
-from seg1.bandit.posteriors.link import Link, working_row
+from seg1.bandit.posteriors.link import Link
 from seg1.bandit.posteriors.packed import unpacked
 from seg1.bandit.posteriors.posterior import Arrays, Belief, Layout, checked_array
 from seg1.bandit.posteriors.regressions import Regressions
@@ -104,7 +104,7 @@ class LadderState:
     """What each ladder of prices has learned. Made by `LadderLinear`."""
 
     __slots__ = (
-        "_d", "_is_logit", "_layout", "_points", "_regressions", "_step_of", "_tick",
+        "_d", "_is_logit", "_layout", "_points", "_regressions", "_tick", "_to_steps",
         "_uniforms", "_whole", "config",
     )  # fmt: skip
 
@@ -123,7 +123,7 @@ class LadderState:
         n, width = regressions.shape
         n_steps = int(layout.rung.max())
         self._d = (width - n_steps) // 2
-        self._step_of = _steps(layout, n_ladders=n)
+        self._to_steps = _to_steps(layout, n_ladders=n)
         # The level of each ladder, then its steps; all of them apart. (n, 1 + n_steps, N_DRAWS)
         points, _ = normal_points(n * (1 + n_steps))
         points = np.ascontiguousarray(points.T).reshape(n, 1 + n_steps, N_DRAWS)
@@ -140,10 +140,6 @@ class LadderState:
         """Learn one answer, in place; see `PerOfferState.fold`."""
         ladder, row = self._row(arm, x, reward)
         weight = self._weight_at(at_us)
-        if self._is_logit:
-            mean = float(self._regressions.coefficients[ladder] @ row)
-            variance = self._regressions.variance_of(ladder, row)
-            reward, weight = working_row(reward, mean=mean, variance=variance, weight=weight)
         u, shrink = self._regressions.fold(ladder, row, reward, weight=weight)
         lower_by(self._whole[ladder], u, shrink)
 
@@ -246,7 +242,7 @@ class LadderState:
         """Give mean and covariance of each ladder's steps, then its level, in its context."""
         d, whole = self._d, self._whole
         a = self._regressions.coefficients
-        n, n_steps = len(whole), self._step_of.shape[1]
+        n, n_steps, to = len(whole), self._to_steps.shape[1] - 1, self._to_steps
         # What level, depth and each rung by itself say: (n, n_steps + 2)
         said = np.concatenate(
             [_dot(a[:, :d], contexts), _dot(a[:, d : 2 * d], contexts), a[:, 2 * d :]], axis=1
@@ -260,11 +256,6 @@ class LadderState:
              half[:, 2 * d :]], axis=1,
         )  # fmt: skip
         gram *= self._regressions.noise[:, None, None]
-        # From those to steps, then level: (n, n_steps + 1, n_steps + 2)
-        to = np.zeros((n, n_steps + 1, n_steps + 2))
-        to[:, :-1, 1] = self._step_of
-        to[:, :-1, 2:] = np.eye(n_steps)
-        to[:, -1, 0] = 1.0
         return (to @ said[..., None])[..., 0], to @ gram @ to.swapaxes(1, 2)
 
     def _drawn(self, mean: Float64s, covariance: Float64s) -> Float32s:
@@ -297,11 +288,18 @@ def _dot(rows: Float64s, others: Float64s) -> Float64s:
     return dots
 
 
-def _steps(layout: Layout, *, n_ladders: int) -> Float64s:
-    """Give how much deeper each rung is than the one before, (n_ladders, n_steps)."""
-    n_rungs = int(layout.rung.max()) + 1
-    depth = np.zeros((n_ladders, n_rungs))
+def _to_steps(layout: Layout, *, n_ladders: int) -> Float64s:
+    """Give what turns level, depth and rungs into steps, then level; of each ladder.
+
+    Shape (n_ladders, n_steps + 1, n_steps + 2): a step is as much of the depth's effect as its rung
+    is deeper than the one before, and what the rung has of its own.
+    """
+    n_steps = int(layout.rung.max())
+    depth = np.zeros((n_ladders, n_steps + 1))
     depth[layout.ladder, layout.rung] = layout.depth
+    to = np.zeros((n_ladders, n_steps + 1, n_steps + 2))
     # A rung that a ladder lacks is no deeper than the last one that it has.
-    filled: Float64s = np.maximum.accumulate(depth, axis=1)
-    return np.diff(filled, axis=1)
+    to[:, :-1, 1] = np.diff(np.maximum.accumulate(depth, axis=1), axis=1)
+    to[:, :-1, 2:] = np.eye(n_steps)
+    to[:, -1, 0] = 1.0
+    return to

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from seg1._checks import check_int
 from seg1._types import Float64s, Int64s
 from seg1.bandit.posteriors.learning import Learning
-from seg1.bandit.posteriors.link import acceptances, working_row
+from seg1.bandit.posteriors.link import acceptances
 from seg1.bandit.posteriors.posterior import Arrays, Belief, Layout
 from seg1.bandit.posteriors.regressions import Regressions
 
@@ -133,10 +133,6 @@ class PerOfferState:
         regressions = self._regressions
         regressions.check_row(arm, x, reward)
         weight = regressions.weight_at(at_us)
-        if self._is_logit:
-            mean = float(regressions.coefficients[arm] @ x)
-            variance = regressions.variance_of(arm, x)
-            reward, weight = working_row(reward, mean=mean, variance=variance, weight=weight)
         regressions.fold(arm, x, reward, weight=weight)
 
     def correct(self, arm: int, x: Float64s, *, before: float, after: float, at_us: int) -> None:

@@ -157,8 +157,10 @@ class Posterior(Protocol):
         ...
 
 
-def checked_array(arrays: Arrays, name: str, *, shape: tuple[int, ...]) -> Float64s:
-    """Give a copy of a saved array of float64.
+def checked_array(
+    arrays: Arrays, name: str, *, shape: tuple[int, ...], dtype: type = np.float64
+) -> NDArray[Any]:  # Any: of the dtype asked for
+    """Give a copy of a saved array.
 
     Raises
     ------
@@ -166,8 +168,8 @@ def checked_array(arrays: Arrays, name: str, *, shape: tuple[int, ...]) -> Float
         Where it is missing, of another shape or dtype, or not finite.
     """
     array = arrays.get(name)
-    if array is None or array.shape != shape or array.dtype != np.float64:
-        raise DamagedError(f"the state of a posterior needs {name}: float64 of {shape}")
+    if array is None or array.shape != shape or array.dtype != dtype:
+        raise DamagedError(f"the state of a posterior needs {name}: {dtype} of {shape}")
     if not np.isfinite(array).all():
         raise DamagedError(f"the state of a posterior has a {name} that is not finite")
     return array.copy()

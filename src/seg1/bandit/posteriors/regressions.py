@@ -17,11 +17,12 @@ from scipy.linalg.blas import dspmv, dspr
 from seg1._checks import check_int
 from seg1._types import Float64s, Int64s
 from seg1.bandit.posteriors.learning import Learning
+from seg1.bandit.posteriors.link import working_row
 from seg1.bandit.posteriors.packed import inverses, quadratic_forms_of_each
-from seg1.bandit.posteriors.posterior import Arrays
+from seg1.bandit.posteriors.posterior import Arrays, checked_array
 from seg1.errors import DamagedError, InvalidArgumentError
 
-__all__ = ["Regressions", "learned_noise"]
+__all__ = ["Regressions", "learned_noise", "shrink_of"]
 
 _SUMS = ("S", "b", "q", "n")
 
@@ -108,12 +109,7 @@ class Regressions:
             raise DamagedError("the state of a posterior lacks its array b")
         kept: dict[str, NDArray[np.generic]] = {}
         for name, (shape, dtype) in _layout(*b.shape).items():
-            array = arrays.get(name)
-            if array is None or array.shape != shape or array.dtype != dtype:
-                raise DamagedError(f"the state of a posterior needs {name}: {dtype} of {shape}")
-            if not np.isfinite(array).all():
-                raise DamagedError(f"the state of a posterior has a {name} that is not finite")
-            kept[name] = array.copy()
+            kept[name] = checked_array(arrays, name, shape=shape, dtype=dtype)
         return cls(learning, kept, prior=prior(b.shape[1]))
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:  # Any: as in `Arrays`
@@ -156,15 +152,24 @@ class Regressions:
             self._advance(tick)
         return self.learning.weight(self._tick - tick)
 
-    def solved(self, k: int, x: Float64s, *, weight: float) -> tuple[Float64s, float]:
-        """Give ``u = inverse x`` of one, and what a row would take from it: ``shrink u u'``."""
+    def solved(self, k: int, x: Float64s) -> tuple[Float64s, float]:
+        """Give ``u = inverse x`` of one, and ``x' u``."""
         u = dspmv(len(x), 1.0, self.inverse[k], x)
-        # Sherman and Morrison (1950), in the form that keeps the inverse positive.
-        return u, weight / (1.0 + weight * float(u @ x))
+        return u, float(u @ x)
 
     def fold(self, k: int, x: Float64s, answer: float, *, weight: float) -> tuple[Float64s, float]:
-        """Add a row to one regression, in place; give what `solved` gives."""
-        u, shrink = self.solved(k, x, weight=weight)
+        """Add an answer to one regression, in place, by the link.
+
+        Returns
+        -------
+        u, shrink
+            What the inverse was moved by: ``shrink u u'`` was taken from it.
+        """
+        u, spread = self.solved(k, x)
+        if self.learning.link == "logit":
+            mean = float(self.coefficients[k] @ x)
+            answer, weight = working_row(answer, mean=mean, variance=spread, weight=weight)
+        shrink = shrink_of(weight, spread)
         self.add(k, x, answer, weight=weight, u=u, shrink=shrink)
         self._learn_noise()
         return u, shrink
@@ -172,7 +177,7 @@ class Regressions:
     def add(
         self, k: int, x: Float64s, answer: float, *, weight: float, u: Float64s, shrink: float
     ) -> None:
-        """Add a row that `solved` was asked about, in place; the noise is not learned anew."""
+        """Add a row, as it is, that `solved` was asked about; the noise is not learned anew."""
         self._n_folded[k] += 1
         self._n_rows += 1
         n_features = len(x)
@@ -236,10 +241,6 @@ class Regressions:
         mean = self.coefficients[:, :-1] @ x
         mean += self.coefficients[:, -1] * own
         return mean
-
-    def variance_of(self, k: int, x: Float64s) -> float:
-        """Give x' inverse x of one of them."""
-        return float(self.solved(k, x, weight=0.0)[0] @ x)
 
     def check_context(self, x: Float64s, own: Float64s | None) -> None:
         """Refuse a context of the wrong shape.
@@ -346,6 +347,14 @@ class Regressions:
         self.noise = learned_noise(
             self.residual, self.n, n_features=self.shape[1], noise_sd=self.learning.noise_sd
         )
+
+
+def shrink_of(weight: float, spread: float) -> float:
+    """Give how much of ``u u'`` a row takes from an inverse, ``u = inverse x``, ``spread = x' u``.
+
+    Sherman and Morrison (1950), in the form that keeps the inverse positive.
+    """
+    return weight / (1.0 + weight * spread)
 
 
 def learned_noise(residual: Float64s, n: Float64s, *, n_features: int, noise_sd: float) -> Float64s:

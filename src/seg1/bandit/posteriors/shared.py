@@ -12,7 +12,7 @@ from seg1._types import Float64s
 from seg1.bandit.posteriors.contract import contracted_root, lower_by
 from seg1.bandit.posteriors.joint import joint_draws, normal_points
 from seg1.bandit.posteriors.learning import Learning
-from seg1.bandit.posteriors.link import acceptance_draws, acceptances, working_row
+from seg1.bandit.posteriors.link import acceptance_draws, acceptances
 from seg1.bandit.posteriors.packed import unpacked
 from seg1.bandit.posteriors.posterior import Arrays, Belief, Layout, checked_array
 from seg1.bandit.posteriors.regressions import Regressions
@@ -96,10 +96,6 @@ class SharedState:
         """Learn one answer, in place; see `PerOfferState.fold`."""
         row = self._row(arm, x, reward)
         weight = self._weight_at(at_us)
-        if self._is_logit:
-            mean = float(self._regression.coefficients[0] @ row)
-            variance = self._regression.variance_of(0, row)
-            reward, weight = working_row(reward, mean=mean, variance=variance, weight=weight)
         u, shrink = self._regression.fold(0, row, reward, weight=weight)
         lower_by(self._whole, u, shrink)
 
