@@ -1,7 +1,5 @@
 """What is learned from an answer: a number, by the goal."""
 
-import math
-
 import numpy as np
 
 from seg1._checks import check_at_least
@@ -18,8 +16,7 @@ def reward_of(*, accepted: bool | None, reward: float | None, goal: Goal) -> flo
             "the goal is incremental: give reward=, the customer's total in the window, "
             "and not accepted="
         )
-    cap = math.inf if goal.reward_cap is None else goal.reward_cap
-    return min(check_at_least(reward, name="reward", low=-1e150), cap)
+    return goal.capped(check_at_least(reward, name="reward", low=-1e150))
 
 
 def acceptance_of(

@@ -10,7 +10,9 @@ from seg1._types import Bools, Float64s, Id
 from seg1.bandit.answers import acceptance_of, reward_of
 from seg1.bandit.availability import Availability
 from seg1.bandit.choice import draw_from
-from seg1.bandit.configuring import (
+from seg1.bandit.context import ContextSchema
+from seg1.bandit.explorers.explore import Explorer, ThompsonSampling
+from seg1.bandit.parts import (
     checked_explorer,
     checked_floor,
     checked_goal,
@@ -18,8 +20,6 @@ from seg1.bandit.configuring import (
     checked_schema,
     laid_out,
 )
-from seg1.bandit.context import ContextSchema
-from seg1.bandit.explorers.explore import Explorer, ThompsonSampling
 from seg1.bandit.posteriors.posterior import Layout, Posterior, PosteriorState
 from seg1.bandit.scoring import ScoredArms, Scoring
 from seg1.offers import Goal, Offer

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from os import PathLike
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 from seg1._checks import check_int, read_only, to_us
 from seg1._types import At, Bools, Float64s, Id
@@ -16,7 +16,9 @@ from seg1.bandit.scoring import ScoredArms
 from seg1.bandit.slate import drawn_slate, groups_of
 from seg1.bandit.warm import rows_of
 from seg1.errors import InvalidArgumentError
-from seg1.journal import DecisionLog
+
+if TYPE_CHECKING:
+    from seg1.journal import DecisionLog
 
 __all__ = ["OfferSelector"]
 
@@ -269,7 +271,7 @@ class OfferSelector(Configuration):
                     choice.arm, choice.x, before=was, after=after, at_us=choice.at_us
                 )
 
-    def warm_start(self, log: DecisionLog) -> int:
+    def warm_start(self, log: "DecisionLog") -> int:
         """Learn from decisions that were made elsewhere, each at the weight of its time.
 
         Parameters

@@ -1,13 +1,15 @@
 """Rows to learn from, out of a log of decisions."""
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from seg1._types import Float64s
 from seg1.errors import InvalidArgumentError
-from seg1.journal import DecisionLog
 from seg1.offers import Arms, Goal
+
+if TYPE_CHECKING:
+    from seg1.journal import DecisionLog
 
 __all__ = ["LogRow", "rows_of"]
 
@@ -23,7 +25,7 @@ class LogRow(NamedTuple):
     at_us: int
 
 
-def rows_of(log: DecisionLog, *, arms: Arms, goal: Goal, n_features: int) -> list[LogRow]:
+def rows_of(log: "DecisionLog", *, arms: Arms, goal: Goal, n_features: int) -> list[LogRow]:
     """Read what a log teaches about some arms under a goal.
 
     What a log calls a reward is what the answer was worth, less the contact: where acceptance is
@@ -55,9 +57,9 @@ def rows_of(log: DecisionLog, *, arms: Arms, goal: Goal, n_features: int) -> lis
     ]
 
 
-def _answers(log: DecisionLog, arms: Arms, goal: Goal) -> Float64s:
+def _answers(log: "DecisionLog", arms: Arms, goal: Goal) -> Float64s:
     if goal.learns_reward:
-        return np.minimum(log.reward, np.inf if goal.reward_cap is None else goal.reward_cap)
+        return np.array([goal.capped(reward) for reward in log.reward.tolist()])
     worth = arms.worth[log.arm]
     gained = log.reward + arms.contact_cost[log.arm]
     accepted: Float64s = np.divide(gained, worth, out=np.zeros(len(log)), where=worth != 0.0)

@@ -149,7 +149,7 @@ class State:
         goal = self._selector.goal
         if not goal.learns_reward:
             return answered.accepted
-        return min(answered.reward, goal.reward_cap or np.inf)
+        return goal.capped(answered.reward)
 
 
 def _features(row: Decided, arms: Arms) -> Float64s:

@@ -147,7 +147,7 @@ def _columns(
 def _reward(row: _Told, arms: Arms, goal: Goal) -> float:
     arm = row.decided.arm
     if goal.learns_reward:
-        return min(row.answers.get("reward", 0.0), goal.reward_cap or np.inf)
+        return goal.capped(row.answers.get("reward", 0.0))
     if arm < 0:
         return 0.0
     accepted = row.answers.get("accepted", 0.0)

@@ -95,6 +95,10 @@ class Goal:
         """Microseconds over which rewards are added up; 0 where none are."""
         return 0 if self.window_days is None else round(self.window_days * DAY_US)
 
+    def capped(self, reward: float) -> float:
+        """Give what a reward counts as: itself, up to the cap."""
+        return reward if self.reward_cap is None else min(reward, self.reward_cap)
+
     def worth_of(self, offer: Offer, *, rung: int) -> float:
         """Say what an acceptance of an offer at a rung of its price ladder is worth.
 
