@@ -245,3 +245,16 @@ def test_an_explorer_whose_answer_to_joint_draws_is_broken_is_caught(
 
 def test_what_the_jointly_broken_ones_are_made_of_passes() -> None:
     check_policy(CountsBest())
+
+
+class OtherByMeans(InverseGap):
+    def by_means(self, mean: Float64s, *, eligible: Bools) -> Float64s:
+        return Greedy().by_means(mean, eligible=eligible)
+
+    def probabilities(self, mean: Float64s, sd: Float64s, *, eligible: Bools) -> Float64s:  # noqa: ARG002
+        return InverseGap.by_means(self, mean, eligible=eligible)
+
+
+def test_an_explorer_that_says_something_else_when_asked_by_means_is_caught() -> None:
+    with pytest.raises(AssertionError, match=r"give different answers \(values\)"):
+        check_policy(OtherByMeans())

@@ -100,6 +100,16 @@ class Stubborn(Broken):
         super().fold(arm, x, 0.0 if x[-1] == 1.0 else reward, at_us=at_us)
 
 
+class OtherMeans(Broken):
+    def means(self, x: Any, *, own: Any = None) -> Any:  # noqa: ANN401
+        return super().means(x, own=own) + (own is not None)
+
+
+class ListedMeans(Broken):
+    def means(self, x: Any, *, own: Any = None) -> Any:  # noqa: ANN401
+        return super().means(x, own=own).tolist()
+
+
 def made_of(state: type[Broken]) -> Any:  # noqa: ANN401
     """A posterior whose states are of a broken kind."""
 
@@ -127,6 +137,8 @@ def made_of(state: type[Broken]) -> Any:  # noqa: ANN401
         (Below, "a standard deviation is below 0"),
         (OneDraw, "one column for each arm"),
         (Unordered, "in the order asked for"),
+        (OtherMeans, "means must be those of the belief"),
+        (ListedMeans, "means must give an array, got list"),
         (Moves, "asked twice, it gave different answers"),
         (Shares, "must leave the state alone"),
         (Deaf, "a correction must move the belief"),

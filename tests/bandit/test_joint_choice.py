@@ -23,6 +23,7 @@ def test_arms_that_are_uncertain_together_do_not_outvote_one_that_is_known() -> 
     scored = selector.probabilities(state, x, eligible=everything)
 
     # Of thirty independent ones the best would nearly always lie above the known one.
-    marginal = selector.explorer.probabilities(scored.value, scored.value_sd, eligible=everything)
+    mean, sd, _ = state.belief(x)
+    marginal = selector.explorer.probabilities(mean, sd, eligible=everything)
     assert marginal[0] < 0.05
     assert scored.p[0] > 0.3

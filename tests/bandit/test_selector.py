@@ -17,11 +17,13 @@ from seg1._types import Bools, Float64s, Id
 from seg1.bandit import (
     Choice,
     ContextSchema,
+    EpsilonGreedy,
     Explorer,
     Greedy,
     InverseGap,
     OfferSelector,
     PosteriorState,
+    Softmax,
     ThompsonSampling,
 )
 from seg1.bandit.choice import draw_from
@@ -50,6 +52,20 @@ def selector(**options: Any) -> OfferSelector:  # noqa: ANN401
 
 def everything(chosen_by: OfferSelector) -> Bools:
     return np.ones(len(chosen_by.arms), np.bool_)
+
+
+class Recording:
+    """An explorer that tells what it was given, and chooses evenly."""
+
+    needs_floor = False
+
+    def __init__(self) -> None:
+        self.mean = self.sd = np.empty(0)
+
+    def probabilities(self, mean: Float64s, sd: Float64s, *, eligible: Bools) -> Float64s:
+        self.mean, self.sd = mean, sd
+        even: Float64s = eligible / eligible.sum()
+        return even
 
 
 def taught(chosen_by: OfferSelector, *, n_rows: int = 200) -> PosteriorState:
@@ -131,7 +147,8 @@ def test_each_eligible_offer_has_its_part_of_the_floor(mask: list[bool], share: 
 
 
 def test_value_is_worth_times_answer_less_the_contact() -> None:
-    chosen_by = selector()
+    explorer = Recording()
+    chosen_by = selector(explorer=explorer)
     state, x = taught(chosen_by), CONTEXT.encode({"hour": 8})
 
     scored = chosen_by.probabilities(state, x, eligible=everything(chosen_by))
@@ -140,13 +157,16 @@ def test_value_is_worth_times_answer_less_the_contact() -> None:
     worth = np.array([0.99, 0.99, 0.69, 0.69, 0.5, 2.0, 0.0])
     cost = np.array([0.02] * 6 + [0.0])
     assert scored.value == pytest.approx(worth * mean - cost)
-    assert scored.value_sd == pytest.approx(worth * sd)
+    assert explorer.mean.tolist() == scored.value.tolist()
+    assert explorer.sd == pytest.approx(worth * sd)
     assert scored.response == pytest.approx(np.append(np.clip(mean[:-1], 0, 1), 0.0))
-    assert (scored.value[-1], scored.value_sd[-1], scored.response[-1]) == (0.0, 0.0, 0.0)
+    assert (scored.value[-1], explorer.sd[-1], scored.response[-1]) == (0.0, 0.0, 0.0)
+    assert [scored.response_of(arm) for arm in range(7)] == scored.response.tolist()
 
 
 def test_where_rewards_are_learned_no_offer_is_an_arm_like_the_others() -> None:
-    chosen_by = selector(goal=REWARD)
+    explorer = Recording()
+    chosen_by = selector(goal=REWARD, explorer=explorer)
     state, x = taught(chosen_by), CONTEXT.encode({"hour": 8})
     state.fold(6, x, 40.0, at_us=20 * DAY_US)
 
@@ -154,7 +174,8 @@ def test_where_rewards_are_learned_no_offer_is_an_arm_like_the_others() -> None:
 
     mean, sd, _ = state.belief(x)
     assert scored.value.tolist() == scored.response.tolist() == mean.tolist()
-    assert scored.value_sd.tolist() == sd.tolist()
+    assert explorer.sd.tolist() == sd.tolist()
+    assert scored.response_of(6) == mean[6]
     assert scored.value.argmax() == 6
 
 
@@ -353,9 +374,39 @@ def test_a_posterior_that_breaks_its_contract_is_refused() -> None:
     short: Any = SimpleNamespace(belief=lambda _x, **_: Belief(np.zeros(3), np.zeros(3)))
     bare: Any = SimpleNamespace(belief=lambda _x, **_: (np.zeros(7), np.zeros(7)))
 
-    for state, message in [(short, "one number for each arm"), (bare, "must give a Belief, got")]:
+    array: Any = SimpleNamespace(belief=lambda _x, **_: np.zeros(7))
+
+    for state, message in [
+        (short, "one number for each arm"),
+        (bare, "must give a Belief, got"),
+        (array, "must give a Belief, got"),
+    ]:
         with pytest.raises(PluginError, match=message):
             chosen_by.probabilities(state, CONTEXT.encode({}), eligible=everything(chosen_by))
+
+
+@pytest.mark.parametrize("explorer", [InverseGap(), Greedy(), EpsilonGreedy(), Softmax()])
+def test_an_explorer_that_needs_means_only_does_not_ask_for_more(explorer: Explorer) -> None:
+    chosen_by = selector(explorer=explorer)
+    x, eligible = CONTEXT.encode({"hour": 8}), everything(chosen_by)
+    state = taught(chosen_by)
+    means_only: Any = SimpleNamespace(means=lambda x, own: state.belief(x, own=own).mean)
+    belief_only: Any = SimpleNamespace(belief=state.belief)
+
+    expected = chosen_by.probabilities(state, x, eligible=eligible)
+
+    for other in (means_only, belief_only):
+        scored = chosen_by.probabilities(other, x, eligible=eligible)
+        assert scored.p.tolist() == expected.p.tolist()
+        assert scored.response.tolist() == expected.response.tolist()
+
+
+def test_means_of_the_wrong_shape_are_refused() -> None:
+    chosen_by = selector(explorer=InverseGap())
+    short: Any = SimpleNamespace(means=lambda _x, **_: np.zeros(3))
+
+    with pytest.raises(PluginError, match="one number for each arm"):
+        chosen_by.probabilities(short, CONTEXT.encode({}), eligible=everything(chosen_by))
 
 
 def test_what_is_accepted_becomes_likelier() -> None:

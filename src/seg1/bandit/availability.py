@@ -1,12 +1,14 @@
 """Which arms may be shown at a moment, as far as the offers themselves say."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
-from seg1._types import Bools, Float64s, Id
+from seg1._checks import read_only
+from seg1._types import Bools, Id
 from seg1.errors import InvalidArgumentError, UnknownIdError
 from seg1.offers import Arms
 
@@ -21,41 +23,49 @@ class Availability:
     ----------
     arms_of
         Which arms an offer has, by its id; bool, shape (n_arms,) each.
-    open_arms
-        Which arms need nobody to vouch for them: no audience; bool, shape (n_arms,).
     no_offer
         Which arm is no offer, if any; bool, shape (n_arms,).
-    valid_from_us, valid_until_us
-        Of each arm, [from, until), float64, shape (n_arms,); infinite where open.
+    edges_us
+        When the validity of any arm begins or ends, in order.
+    valid
+        Which arms are valid before the first edge, and from each of them on; bool, shape
+        (n_edges + 1, n_arms).
+    open_arms
+        Those of them that need nobody to vouch for them: they have no audience.
     """
 
     arms_of: dict[Id, Bools]
-    open_arms: Bools
     no_offer: Bools
-    valid_from_us: Float64s
-    valid_until_us: Float64s
+    edges_us: list[float]
+    valid: Bools
+    open_arms: Bools
 
     @classmethod
     def of(cls, arms: Arms) -> "Availability":
         """Read it off the arms."""
         shown = [None if i < 0 else arms.offers[i] for i in arms.offer_index]
-        valid = [(-math.inf, math.inf) if offer is None else offer.valid_us for offer in shown]
+        spans = [(-math.inf, math.inf) if offer is None else offer.valid_us for offer in shown]
+        edges = sorted({edge for span in spans for edge in span if math.isfinite(edge)})
+        valid = [[start <= at < end for start, end in spans] for at in (-math.inf, *edges)]
+        is_open = np.array([offer is None or offer.audience is None for offer in shown])
         return cls(
             arms_of={offer.id: arms.offer_index == i for i, offer in enumerate(arms.offers)},
-            open_arms=np.array([offer is None or offer.audience is None for offer in shown]),
             no_offer=arms.offer_index < 0,
-            valid_from_us=np.array([start for start, _ in valid]),
-            valid_until_us=np.array([end for _, end in valid]),
+            edges_us=edges,
+            valid=read_only(np.array(valid)),
+            open_arms=read_only(np.array(valid) & is_open),
         )
 
     def mask(self, at_us: int, *, allow: Collection[Id] | None, deny: Collection[Id]) -> Bools:
-        """Say which arms may be shown; see `OfferSelector.choose`."""
-        allowed = self.open_arms.copy() if allow is None else self.no_offer | self._named(allow)
+        """Say which arms may be shown, read-only; see `OfferSelector.choose`."""
+        since = bisect_right(self.edges_us, at_us)
+        if allow is None:
+            allowed: Bools = self.open_arms[since]
+        else:
+            allowed = self.valid[since] & (self.no_offer | self._named(allow))
         if deny:
-            allowed &= ~self._named(deny)
-        allowed &= self.valid_from_us <= at_us
-        allowed &= at_us < self.valid_until_us
-        if not allowed.any():
+            allowed = allowed & ~self._named(deny)
+        if not np.count_nonzero(allowed):  # quicker than any()
             raise InvalidArgumentError(
                 "no offer may be shown now; with no_offer=True there is an answer even then"
             )

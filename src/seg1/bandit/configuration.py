@@ -117,8 +117,8 @@ class Configuration:
         PluginError
             Where explorer or posterior answered in a form that their contracts forbid.
         """
-        belief = state.belief(x, own=own)
-        return self._scoring.score(belief, eligible=eligible, unit_price=unit_price)
+        believed = self._scoring.ask(state, x, own=own)
+        return self._scoring.score(believed, eligible=eligible, unit_price=unit_price)
 
     def draw(self, p: Float64s, *, draw_id: Id, attempt: int = 0) -> int:
         """Draw an arm: what seed, id and attempt decide, from the very vector given.

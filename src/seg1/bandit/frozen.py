@@ -87,7 +87,7 @@ class FrozenPolicy:
         probabilities = np.zeros(states.eligible.shape)
         for row in np.flatnonzero(states.eligible.any(axis=1)):
             own = own_features(states.affinity[row], self.arms)
-            belief = self._state.belief(states.context[row], own=own)
-            scored = self._scoring.score(belief, eligible=states.eligible[row])
+            believed = self._scoring.ask(self._state, states.context[row], own=own)
+            scored = self._scoring.score(believed, eligible=states.eligible[row])
             probabilities[row] = scored.p
         return probabilities

@@ -9,17 +9,20 @@ import numpy as np
 
 from seg1._checks import read_only
 from seg1._types import Bools, Float32s, Float64s, Int64s
-from seg1.bandit.explorers.explore import Explorer, JointExplorer
+from seg1.bandit.explorers.explore import Explorer, JointExplorer, MeansExplorer
 from seg1.bandit.explorers.floor import Floor
-from seg1.bandit.posteriors.posterior import Belief, Draws
+from seg1.bandit.posteriors.posterior import Belief, Draws, PosteriorState
 from seg1.errors import InvalidArgumentError, PluginError
 from seg1.offers import Arms, Goal
 
 __all__ = ["ScoredArms", "Scoring"]
 
 Jointly: TypeAlias = Callable[..., Float64s]  # `JointExplorer.jointly`
+ByMeans: TypeAlias = Callable[..., Float64s]  # `MeansExplorer.by_means`
 
 _SUM_TOLERANCE = 1e-9
+# To compare a dtype with a dtype takes a tenth of the time of comparing it with a type.
+_BOOL, _FLOAT64 = np.dtype(np.bool_), np.dtype(np.float64)
 
 
 class ScoredArms(NamedTuple):
@@ -29,21 +32,33 @@ class ScoredArms(NamedTuple):
     ----------
     p
         Probability of being drawn, floor included; exactly 0 where not eligible.
-    explored
-        What the explorer said, before the floor.
-    response
-        Expected answer. Where acceptance is learned it lies in [0, 1], and is 0 for no offer.
     value
         Expected value: worth times answer, less what the contact costs.
-    value_sd
-        Its standard deviation.
+    answer
+        Expected answer, as the posterior gave it.
+    is_offer
+        1 for an arm of an offer, 0 for no offer; None where rewards are learned.
     """
 
     p: Float64s
-    explored: Float64s
-    response: Float64s
     value: Float64s
-    value_sd: Float64s
+    answer: Float64s
+    is_offer: Float64s | None
+
+    @property
+    def response(self) -> Float64s:
+        """Expected answer; of acceptance, a probability in [0, 1], which is 0 for no offer."""
+        if self.is_offer is None:
+            return self.answer
+        response: Float64s = self.answer.clip(0.0, 1.0) * self.is_offer
+        return response
+
+    def response_of(self, arm: int) -> float:
+        """Give the expected answer of one arm: its entry of `response`."""
+        answer = self.answer.item(arm)
+        if self.is_offer is None:
+            return answer
+        return min(max(answer, 0.0), 1.0) * self.is_offer.item(arm)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,8 +76,10 @@ class Scoring:
         1 for an arm of an offer, 0 for no offer, float64, shape (n_arms,).
     learns_reward
         Whether answers are rewards; otherwise they are acceptances.
-    jointly
-        The explorer's answer to joint draws, if it has one.
+    is_plain
+        Whether an answer is its value: it is worth 1, and no contact costs.
+    jointly, by_means
+        The explorer's answer to joint draws, and to means alone, if it has one.
     """
 
     explorer: Explorer
@@ -72,7 +89,9 @@ class Scoring:
     offer_cost: Float64s
     is_offer: Float64s
     learns_reward: bool
+    is_plain: bool
     jointly: Jointly | None
+    by_means: ByMeans | None
 
     @classmethod
     def of(cls, arms: Arms, *, goal: Goal, explorer: Explorer, floor: float) -> "Scoring":
@@ -87,33 +106,42 @@ class Scoring:
             offer_cost=read_only(np.array(cost)),
             is_offer=read_only((arms.offer_index >= 0).astype(np.float64)),
             learns_reward=goal.learns_reward,
+            is_plain=bool((worth == 1.0).all() and not arms.contact_cost.any()),
             jointly=explorer.jointly if isinstance(explorer, JointExplorer) else None,
+            by_means=explorer.by_means if isinstance(explorer, MeansExplorer) else None,
         )
 
-    def score(self, belief: Belief, *, eligible: Bools, unit_price: float = 0.0) -> ScoredArms:
-        """Score every arm by what is believed of its answer."""
-        self._check_eligible(eligible)
-        if not isinstance(belief, Belief):
-            raise PluginError(f"a posterior must give a Belief, got {type(belief).__name__}")
-        answer, answer_sd, draws = belief
-        if answer.shape != self.worth.shape or answer_sd.shape != self.worth.shape:
-            raise PluginError("a posterior's belief must be two arrays, one number for each arm")
-        worth, contact_cost = self._priced(unit_price)
-        value = worth * answer
-        value -= contact_cost
-        value_sd = np.abs(worth) * answer_sd
-        if draws is None or self.jointly is None:
+    def ask(
+        self, state: PosteriorState, x: Float64s, *, own: Float64s | None = None
+    ) -> Belief | Float64s:
+        """Ask a state what it believes; for means alone where the explorer needs no more."""
+        means = None if self.by_means is None else getattr(state, "means", None)
+        believed: Belief | Float64s = (state.belief if means is None else means)(x, own=own)
+        return believed
+
+    def score(
+        self, believed: Belief | Float64s, *, eligible: Bools, unit_price: float = 0.0
+    ) -> ScoredArms:
+        """Score every arm by what is believed of its answer; see `ask`."""
+        is_all = self._check_eligible(eligible) == len(eligible)
+        answer, answer_sd, draws = self._checked_belief(believed)
+        value, value_sd = answer, answer_sd
+        if unit_price or not self.is_plain:
+            worth, contact_cost = self._priced(unit_price)
+            value = worth * answer
+            value -= contact_cost
+            value_sd = np.abs(worth) * answer_sd
+            draws = draws and partial(_valued, draws, worth, contact_cost)
+        if self.by_means is not None:
+            explored = self.by_means(value, eligible=eligible)
+        elif draws is None or self.jointly is None:
             explored = self.explorer.probabilities(value, value_sd, eligible=eligible)
         else:
-            draws = partial(_valued, draws, worth, contact_cost)
             explored = self.jointly(value, value_sd, draws=draws, eligible=eligible)
-        self._check_explored(explored, eligible)
-        p = self.floor.under(explored, eligible=eligible)
-        response = answer
-        if not self.learns_reward:
-            response = answer.clip(0.0, 1.0)
-            response *= self.is_offer  # what is not offered is not accepted
-        return ScoredArms(p, explored, response, value, value_sd)
+        narrowed = None if is_all else eligible
+        total = self._checked_total(explored, narrowed)
+        p = self.floor.under(explored, eligible=narrowed, total=total)
+        return ScoredArms(p, value, answer, None if self.learns_reward else self.is_offer)
 
     def _priced(self, unit_price: float) -> tuple[Float64s, Float64s]:
         """Charge for what an offer costs: where it is accepted, or, not knowing that, where shown.
@@ -128,26 +156,43 @@ class Scoring:
             return self.worth, self.contact_cost + price
         return self.worth - price, self.contact_cost
 
-    def _check_eligible(self, eligible: Bools) -> None:
-        if eligible.dtype != np.bool_ or eligible.shape != self.worth.shape:
+    def _checked_belief(
+        self, believed: Belief | Float64s
+    ) -> tuple[Float64s, Float64s, Draws | None]:
+        if self.by_means is not None and isinstance(believed, np.ndarray):
+            answer, answer_sd, draws = believed, believed, None  # the second is not looked at
+        elif isinstance(believed, Belief):
+            answer, answer_sd, draws = believed
+        else:
+            raise PluginError(f"a posterior must give a Belief, got {type(believed).__name__}")
+        if answer.shape != self.worth.shape or answer_sd.shape != self.worth.shape:
+            raise PluginError("a posterior's belief must be two arrays, one number for each arm")
+        return answer, answer_sd, draws
+
+    def _check_eligible(self, eligible: Bools) -> int:
+        """Count the arms that are eligible."""
+        if eligible.dtype != _BOOL or eligible.shape != self.worth.shape:
             raise InvalidArgumentError(
                 f"eligible must be bool of shape {self.worth.shape}, "
                 f"got {eligible.dtype} of {eligible.shape}"
             )
-        if not np.count_nonzero(eligible):  # quicker than any()
+        n_eligible = int(np.count_nonzero(eligible))  # quicker than any() and all()
+        if not n_eligible:
             raise InvalidArgumentError("no arm is eligible: there is nothing to choose from")
+        return n_eligible
 
-    def _check_explored(self, p: Float64s, eligible: Bools) -> None:
+    def _checked_total(self, p: Float64s, eligible: Bools | None) -> float:
+        """Give the sum of what an explorer answered, which is 1 but for rounding."""
         name = type(self.explorer).__name__
-        if not isinstance(p, np.ndarray) or p.dtype != np.float64 or p.shape != self.worth.shape:
+        if not isinstance(p, np.ndarray) or p.dtype != _FLOAT64 or p.shape != self.worth.shape:
             raise PluginError(f"{name}.probabilities must give float64 of shape {self.worth.shape}")
-        # Negated, so that NaN fails too.
-        is_one = abs(float(np.add.reduce(p)) - 1.0) <= _SUM_TOLERANCE
-        if not (np.minimum.reduce(p) >= 0.0 and is_one):
+        total = float(np.add.reduce(p))
+        # Negated, so that NaN fails too; the least of numbers among which there is NaN is NaN.
+        if not (p.item(p.argmin()) >= 0.0 and abs(total - 1.0) <= _SUM_TOLERANCE):
             raise PluginError(f"{name}.probabilities must be >= 0 and sum to 1")
-        n_eligible = np.count_nonzero(eligible)
-        if n_eligible < len(p) and np.count_nonzero(p) > np.count_nonzero(p[eligible]):
+        if eligible is not None and np.count_nonzero(p) > np.count_nonzero(p[eligible]):
             raise PluginError(f"{name} gave an arm that is not eligible a probability above 0")
+        return total
 
 
 def _valued(draws: Draws, worth: Float64s, contact_cost: Float64s, arms: Int64s) -> Float32s:

@@ -167,15 +167,15 @@ class OfferSelector(Configuration):
         x = self.schema.encode(context)
         eligible = self._availability.mask(at_us, allow=allow, deny=deny)
         with self._lock:
-            belief = self._state.belief(x)
-        scored = self._scoring.score(belief, eligible=eligible)
+            believed = self._scoring.ask(self._state, x)
+        scored = self._scoring.score(believed, eligible=eligible)
         if n is None:
             arm = self.draw(scored.p, draw_id=id)
             return self._choice(arm, scored.p, scored, id=id, x=x, at_us=at_us)
 
         def rescored(left: Bools) -> Float64s | None:
             mask = eligible & left
-            return self._scoring.score(belief, eligible=mask).p if mask.any() else None
+            return self._scoring.score(believed, eligible=mask).p if mask.any() else None
 
         slate = drawn_slate(
             scored.p,
@@ -203,8 +203,8 @@ class OfferSelector(Configuration):
             offer=shown.offer,
             price=shown.price,
             slot=shown.slot,
-            action_prob=float(p[arm]),
-            response_prob=float(scored.response[arm]),
+            action_prob=p.item(arm),
+            response_prob=scored.response_of(arm),
             probabilities=read_only(p),
             arm=arm,
             x=read_only(x),

@@ -117,8 +117,8 @@ def choose_arm(
     return Chosen(
         mode="personalised",
         arm=arm,
-        action_prob=float(scored.p[arm]),
-        response_prob=float(scored.response[arm]),
+        action_prob=scored.p.item(arm),
+        response_prob=scored.response_of(arm),
         eligible=eligible,
     )
 

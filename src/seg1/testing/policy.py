@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seg1._types import Bools, Float64s, Int64s
-from seg1.bandit import Explorer, JointExplorer
+from seg1.bandit import Explorer, JointExplorer, MeansExplorer
 
 __all__ = ["check_policy"]
 
@@ -24,7 +24,8 @@ def check_policy(explorer: Explorer) -> None:
     were. It is asked about values that are certain, equal, far apart, large and small.
 
     All that holds for `jointly` too, where it has one (`seg1.bandit.JointExplorer`). There, arms
-    whose draws are equal share alike, and where all draws are the means the best arm gets 1.
+    whose draws are equal share alike, and where all draws are the means the best arm gets 1. And
+    `by_means`, where it has one (`seg1.bandit.MeansExplorer`), gives what `probabilities` does.
 
     Parameters
     ----------
@@ -51,6 +52,11 @@ def check_policy(explorer: Explorer) -> None:
         _check_again(explorer, case, p)
         _check_order(explorer, case, p, order=rng.permutation(len(p)))
         _check_blocked(explorer, case, p)
+        if isinstance(explorer, MeansExplorer):
+            by_means = explorer.by_means(case.mean.copy(), eligible=case.eligible.copy())
+            assert np.array_equal(by_means, p), (
+                f"by_means and probabilities give different answers ({case.name})"
+            )
     if isinstance(explorer, JointExplorer):
         _check_jointly(explorer, rng)
 

@@ -27,7 +27,8 @@ def check_posterior(posterior: Posterior) -> None:
     them, have one column for each arm asked for, in the order asked. Asking changes nothing and
     gives the same again; arguments stay as they were. A copy goes its own way. What is made again
     from its arrays goes on bit for bit. A correction there and back leaves beliefs where they were.
-    What is accepted again and again becomes likelier, and less uncertain.
+    What is accepted again and again becomes likelier, and less uncertain. `means`, where it has
+    them, are those of its belief.
 
     Parameters
     ----------
@@ -50,6 +51,7 @@ def check_posterior(posterior: Posterior) -> None:
     state = _folded(posterior, rows)
     assert state.n_rows == len(rows), "n_rows must count the rows that were folded"
     _check_belief(state)
+    _check_means(state)
     _check_quiet(posterior, rows)
     _check_copy(state)
     _check_arrays(posterior, rows)
@@ -120,6 +122,19 @@ def _check_belief(state: PosteriorState) -> None:
     assert np.allclose(turned, everything[:, [2, 0]], rtol=1e-5, atol=1e-5), (
         "draws of some arms must be those of all, in the order asked for"
     )
+
+
+def _check_means(state: PosteriorState) -> None:
+    means = getattr(state, "means", None)
+    if means is None:
+        return
+    x, own = np.linspace(1.0, -0.5, _D), np.array([0.2, 0.2, -0.4, 0.0])
+    for told, belief in (
+        (means(x), state.belief(x)),
+        (means(x[:-1], own=own), state.belief(x[:-1], own=own)),
+    ):
+        assert isinstance(told, np.ndarray), f"means must give an array, got {type(told).__name__}"
+        assert np.array_equal(told, belief.mean), "means must be those of the belief, bit for bit"
 
 
 def _check_quiet(posterior: Posterior, rows: list[_Row]) -> None:

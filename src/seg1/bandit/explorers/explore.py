@@ -12,8 +12,8 @@ from seg1.bandit.posteriors.posterior import Draws
 from seg1.errors import InvalidArgumentError
 
 __all__ = [
-    "EpsilonGreedy", "Explorer", "Greedy", "InverseGap", "JointExplorer", "Softmax",
-    "ThompsonSampling", "UpperConfidence",
+    "EpsilonGreedy", "Explorer", "Greedy", "InverseGap", "JointExplorer", "MeansExplorer",
+    "Softmax", "ThompsonSampling", "UpperConfidence",
 ]  # fmt: skip
 
 _REACH = 4.0  # standard deviations; what lies beyond is not drawn
@@ -63,6 +63,21 @@ class JointExplorer(Protocol):
             As there.
         draws
             Gives joint draws of the values of the arms at some positions, (n_draws, n_asked).
+        """
+        ...
+
+
+@runtime_checkable
+class MeansExplorer(Protocol):
+    """An explorer that needs means only: a posterior is then not asked how uncertain they are."""
+
+    def by_means(self, mean: Float64s, *, eligible: Bools) -> Float64s:
+        """Give the probability of choosing each arm, as `Explorer.probabilities`.
+
+        Parameters
+        ----------
+        mean, eligible
+            As there.
         """
         ...
 
@@ -118,12 +133,14 @@ class ThompsonSampling:
     def jointly(self, mean: Float64s, sd: Float64s, *, draws: Draws, eligible: Bools) -> Float64s:
         """Count how often each arm is the best of joint draws; see `JointExplorer`."""
         lifted = mean + self.optimism * sd
-        reach = _REACH * self.scale * sd
-        begin = (lifted - reach)[eligible].max()
-        arms = np.flatnonzero(eligible & (lifted + reach >= begin))
+        reach = (_REACH * self.scale) * sd
+        low = np.where(eligible, lifted - reach, -np.inf)
+        is_close = lifted + reach >= low.item(low.argmax())
+        is_close &= eligible
+        arms = is_close.nonzero()[0]
         values = draws(arms)
-        values *= self.scale
-        values += (lifted - self.scale * mean).take(arms).astype(values.dtype)
+        # Over the scale, for only their order counts.
+        values += (lifted / self.scale - mean).take(arms).astype(values.dtype)
         chances = np.zeros(len(mean))
         chances[arms] = _best_shares(values)
         return chances
@@ -153,6 +170,10 @@ class Greedy:
         return not self.without_floor
 
     def probabilities(self, mean: Float64s, sd: Float64s, *, eligible: Bools) -> Float64s:  # noqa: ARG002  # the contract
+        """Give what `by_means` does; see `Explorer`."""
+        return self.by_means(mean, eligible=eligible)
+
+    def by_means(self, mean: Float64s, *, eligible: Bools) -> Float64s:
         """Share 1 among the best eligible arms; see `Explorer`."""
         return _shared(_best(mean, eligible))
 
@@ -229,6 +250,10 @@ class EpsilonGreedy:
         return False
 
     def probabilities(self, mean: Float64s, sd: Float64s, *, eligible: Bools) -> Float64s:  # noqa: ARG002  # the contract
+        """Give what `by_means` does; see `Explorer`."""
+        return self.by_means(mean, eligible=eligible)
+
+    def by_means(self, mean: Float64s, *, eligible: Bools) -> Float64s:
         """Spread epsilon evenly, and give the best the rest; see `Explorer`."""
         chances = _shared(_best(mean, eligible))
         chances *= 1.0 - self.epsilon
@@ -270,6 +295,10 @@ class Softmax:
         return False
 
     def probabilities(self, mean: Float64s, sd: Float64s, *, eligible: Bools) -> Float64s:  # noqa: ARG002  # the contract
+        """Give what `by_means` does; see `Explorer`."""
+        return self.by_means(mean, eligible=eligible)
+
+    def by_means(self, mean: Float64s, *, eligible: Bools) -> Float64s:
         """Weigh each eligible arm by the exponential of its mean; see `Explorer`."""
         known = mean[eligible]
         # From the best downwards nothing overflows; at a tiny temperature a distance may, to 0.
@@ -312,13 +341,23 @@ class InverseGap:
         return False
 
     def probabilities(self, mean: Float64s, sd: Float64s, *, eligible: Bools) -> Float64s:  # noqa: ARG002  # the contract
+        """Give what `by_means` does; see `Explorer`."""
+        return self.by_means(mean, eligible=eligible)
+
+    def by_means(self, mean: Float64s, *, eligible: Bools) -> Float64s:
         """Weigh each eligible arm by its distance from the best; see `Explorer`."""
-        best = _best(mean, eligible)
-        gap = float(mean[best][0]) - mean
-        others = eligible & ~best
-        chances = np.zeros(len(mean))
-        chances[others] = 1.0 / (np.count_nonzero(eligible) + self.gamma * gap[others])
-        chances[best] = (1.0 - chances.sum()) / np.count_nonzero(best)
+        n = int(np.count_nonzero(eligible))
+        if n < len(mean):  # what may not be chosen is infinitely far away
+            mean = np.where(eligible, mean, -np.inf)
+        best = int(mean.argmax())
+        gap = mean.item(best) - mean
+        n_best = len(gap) - int(np.count_nonzero(gap))
+        weights = gap * self.gamma
+        weights += n
+        chances: Float64s = np.divide(1.0, weights, out=weights)
+        # The best have 1 / n so far, and share what is left.
+        rest = (1.0 - float(np.add.reduce(chances))) / n_best
+        chances[best if n_best == 1 else gap == 0.0] += rest
         return chances
 
 
@@ -334,12 +373,10 @@ def _shared(best: Bools) -> Float64s:
 
 def _best_shares(values: Float32s) -> Float64s:
     """Give the share of rows in which each column is the largest; equal ones share alike."""
-    n_rows, n_columns = values.shape
-    best = values.argmax(axis=1)
-    top = values.ravel().take(best + np.arange(0, n_rows * n_columns, n_columns))
-    is_best = values == top[:, None]
-    if np.count_nonzero(is_best) == n_rows:
-        counts: Float64s = np.bincount(best, minlength=n_columns) / n_rows
-        return counts
-    shares: Float64s = (is_best / np.count_nonzero(is_best, axis=1)[:, None]).mean(axis=0)
+    n_rows = len(values)
+    is_best = values == np.maximum.reduce(values, axis=1)[:, None]
+    counts = np.add.reduce(is_best, axis=0, dtype=np.int64)
+    if int(np.add.reduce(counts)) > n_rows:  # some rows have several
+        counts = np.add.reduce(is_best / np.count_nonzero(is_best, axis=1)[:, None], axis=0)
+    shares: Float64s = counts / n_rows
     return shares

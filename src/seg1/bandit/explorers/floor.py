@@ -25,7 +25,7 @@ class Floor:
     offer_of
         Position of each arm's offer, no offer one after the last; int64, shape (n_arms,).
     even
-        1 / n_offers, spread, where every arm is eligible; float64, shape (n_arms,).
+        f / n_offers, spread, where every arm is eligible; float64, shape (n_arms,).
 
     Examples
     --------
@@ -45,15 +45,25 @@ class Floor:
         """Lay a floor under some arms."""
         offer_of = arms.offer_index.astype(np.int64)
         offer_of[offer_of < 0] = len(arms.offers)
-        even = _spread(offer_of, np.ones(len(arms), np.bool_))
+        even = share * _spread(offer_of, np.ones(len(arms), np.bool_))
         return cls(share=share, offer_of=read_only(offer_of), even=read_only(even))
 
-    def under(self, probabilities: Float64s, *, eligible: Bools) -> Float64s:
-        """Lift probabilities, shape (n_arms,), to the floor; they sum to 1 again."""
-        is_all = np.count_nonzero(eligible) == len(eligible)  # quicker than all()
-        lifted = self.share * (self.even if is_all else _spread(self.offer_of, eligible))
-        lifted += (1.0 - self.share) * probabilities
-        lifted /= float(np.add.reduce(lifted))
+    def under(
+        self, probabilities: Float64s, *, eligible: Bools | None = None, total: float = 1.0
+    ) -> Float64s:
+        """Lift probabilities to the floor, so that they sum to 1.
+
+        Parameters
+        ----------
+        probabilities
+            Shape (n_arms,), 0 where not eligible.
+        eligible
+            Which arms may be chosen, bool, shape (n_arms,); None for all.
+        total
+            Sum of the probabilities.
+        """
+        lifted = probabilities * ((1.0 - self.share) / total)
+        lifted += self.even if eligible is None else self.share * _spread(self.offer_of, eligible)
         return lifted
 
 

@@ -5,13 +5,15 @@ n_arm_features) normal. In one context x the arms then depend on ``B'x`` alone: 
 an arm has features, however many arms there are.
 """
 
+import math
+
 import numpy as np
 from scipy.linalg.blas import dger
 from scipy.linalg.lapack import dpotrf
 
 from seg1._types import Float64s
 
-__all__ = ["contracted_root", "lower_by"]
+__all__ = ["contracted_root", "lower_by", "row_sums"]
 
 
 def contracted_root(covariance: Float64s, x: Float64s, *, has_own: bool) -> Float64s:
@@ -63,5 +65,11 @@ def lower_by(matrix: Float64s, u: Float64s, shrink: float) -> None:
     `matrix` must be in C order; shrink >= 0. The vector is scaled first: scaling it within the
     product would round the two halves apart, and with forgetting they would diverge.
     """
-    v = np.sqrt(shrink) * u
+    v = math.sqrt(shrink) * u
     dger(-1.0, v, v, a=matrix.T, overwrite_a=1)
+
+
+def row_sums(matrix: Float64s) -> Float64s:
+    """Add up each row; for small matrices this takes half the time of a sum along an axis."""
+    sums: Float64s = matrix.dot(np.ones(matrix.shape[1]))
+    return sums

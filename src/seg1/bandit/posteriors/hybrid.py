@@ -21,7 +21,7 @@ from scipy.linalg.blas import dsymv
 
 from seg1._checks import check_int, check_number
 from seg1._types import Float64s, Int64s
-from seg1.bandit.posteriors.contract import contracted_root, lower_by
+from seg1.bandit.posteriors.contract import contracted_root, lower_by, row_sums
 from seg1.bandit.posteriors.joint import joint_draws, normal_points
 from seg1.bandit.posteriors.learning import Learning
 from seg1.bandit.posteriors.link import acceptance_draws, acceptances, working_row
@@ -97,7 +97,7 @@ class HybridState:
     """
 
     __slots__ = (
-        "_B", "_features", "_is_logit", "_noise", "_own", "_own_points", "_points",
+        "_B", "_features", "_is_logit", "_lengths", "_noise", "_own", "_own_points", "_points",
         "_prior", "_residual", "_ridge", "_shared", "_tick", "_whole", "config",
     )  # fmt: skip
 
@@ -114,6 +114,7 @@ class HybridState:
         self._features = features  # (n_arms, m)
         self._prior = own.prior / config.own_share  # of what is shared; (n_features,)
         self._ridge = own.prior**-2.0  # L; (n_features,)
+        self._lengths = (self._ridge * self._prior) ** 2  # what a square of A_k^-1 x counts
         self._is_logit = config.link == "logit"
         m = features.shape[1]
         self._points, self._own_points = normal_points(2 * m, len(features))
@@ -141,7 +142,7 @@ class HybridState:
         weight = self._weight_at(at_us)
         expected = float(own.coefficients[arm] @ x)
         u, alone = own.solved(arm, x)
-        g = np.multiply.outer(self._features[arm], self._ridge * u).ravel()
+        g = (self._features[arm][:, None] * (self._ridge * u)).ravel()
         v = dsymv(1.0, self._shared.T, g)
         spread = float(g @ v)
         expected += float(g @ self._B)
@@ -188,38 +189,57 @@ class HybridState:
         """
         self._own.check_context(x, own)
         F = self._features
-        known = self._whole @ x if own is None else self._whole[:, :, :-1] @ x
-        length = self._prior[: len(x)] * x
-        norm = np.full(len(F), float(length @ length))
-        if own is not None:
-            known += own[:, None] * self._whole[:, :, -1]
-            norm += (self._prior[-1] * own) ** 2
-        # (n_arms, m) @ (m, d) -> (n_arms, d): what an arm's features alone would say
-        told = F @ self._B.reshape(-1, known.shape[1])
-        rest = known @ x if own is None else known[:, :-1] @ x + own * known[:, -1]
-        known *= self._ridge
-        mean = self._own.means(x, own)
-        mean += np.einsum("ij,ij->i", known, told)
+        known, rest = self._left_open(x, own)
+        mean = self._mean(x, own, known=known)
         # How much of the context an arm does not know by itself, by its length under the prior.
-        known *= self._prior
-        open_share = np.sqrt(np.einsum("ij,ij->i", known, known) / norm)
+        share = (known * known).dot(self._lengths)
+        length = self._prior[: len(x)] * x
+        share /= length.dot(length) + (0.0 if own is None else (self._prior[-1] * own) ** 2)
         root = contracted_root(self._shared, x, has_own=own is not None)
         basis = F if own is None else np.hstack([F, F * own[:, None]])
-        deviation = np.sqrt(self._noise)
-        loadings = basis @ root
-        loadings *= (open_share * deviation)[:, None]
-        rest = deviation * np.sqrt(np.maximum(rest, 0.0))
-        sd = np.sqrt(np.einsum("ij,ij->i", loadings, loadings) + rest * rest)
+        # (n_arms, m) @ (m, m) -> (n_arms, m)
+        loadings = basis.dot(root)
+        share *= self._noise
+        loadings *= np.sqrt(share)[:, None]
+        rest *= self._noise
+        np.maximum(rest, 0.0, out=rest)
+        sd = np.sqrt(row_sums(loadings * loadings) + rest)
         draws = joint_draws(
             mean,
             loadings=loadings,
-            rest=rest,
-            points=self._points[:, : loadings.shape[1]],
+            rest=np.sqrt(rest),
+            points=self._points[: 1 + loadings.shape[1]],
             rest_points=self._own_points,
         )
         if self._is_logit:
             return Belief(*acceptances(mean, sd), acceptance_draws(draws))
         return Belief(mean, sd, draws)
+
+    def means(self, x: Float64s, *, own: Float64s | None = None) -> Float64s:
+        """Give the mean of `belief` alone; see `PerOfferState.means`."""
+        if self._is_logit:
+            return self.belief(x, own=own).mean
+        self._own.check_context(x, own)
+        known, _ = self._left_open(x, own)
+        return self._mean(x, own, known=known)
+
+    def _mean(self, x: Float64s, own: Float64s | None, *, known: Float64s) -> Float64s:
+        mean = self._own.means(x, own)
+        # (n_arms, m) @ (m, d) -> (n_arms, d): what an arm's features alone would say
+        told = self._features.dot(self._B.reshape(-1, self._own.shape[1]))
+        mean += (known * told).dot(self._ridge)
+        return mean
+
+    def _left_open(self, x: Float64s, own: Float64s | None) -> tuple[Float64s, Float64s]:
+        """Give ``A_k^-1 x`` of each arm, (n_arms, n_features), and ``x'A_k^-1 x``, (n_arms,)."""
+        n_arms, d = self._own.shape
+        if own is None:
+            # (n_arms d, d) @ (d,) is one product, where a stack of matrices is one for each.
+            known = self._whole.reshape(-1, d).dot(x).reshape(n_arms, d)
+            return known, known.dot(x)
+        known = self._whole[:, :, :-1] @ x
+        known += own[:, None] * self._whole[:, :, -1]
+        return known, known[:, :-1] @ x + own * known[:, -1]
 
     def coefficients(self) -> Float64s:
         """Give what each feature adds to the answer of each arm, (n_arms, n_features)."""
@@ -283,12 +303,12 @@ class HybridState:
 
     def _unexplained(self, arm: int) -> float:
         """Give what an arm's answers leave unexplained, with the penalty of its own part."""
-        told = self._features[arm] @ self._B.reshape(self._features.shape[1], -1)  # (d,)
+        told = self._features[arm].dot(self._B.reshape(-1, self._own.shape[1]))  # (d,)
         pulled = self._ridge * told
         # (y - X mu)'(y - X mu) less what delta explains of it, by the sums alone.
-        along = float(pulled @ (told - 2.0 * self._own.coefficients[arm]))
-        known = float(pulled @ self._whole[arm] @ pulled)
-        return max(float(self._own.residual[arm]) + along - known, 0.0)
+        told -= 2.0 * self._own.coefficients[arm]
+        told -= self._whole[arm].dot(pulled)
+        return max(self._own.residual.item(arm) + float(pulled.dot(told)), 0.0)
 
     def _learn_noise(self) -> None:
         if self._is_logit:

@@ -29,24 +29,26 @@ def normal_points(n_shared: int, n_own: int = 0) -> tuple[Float32s, Float32s]:
     Returns
     -------
     shared, own
-        float32, shapes (N_DRAWS, n_shared) and (N_DRAWS, n_own), read-only.
+        float32, shapes (1 + n_shared, N_DRAWS) and (n_own, N_DRAWS), read-only. The first row of
+        what is shared is 1: a mean goes with it.
 
     Examples
     --------
     >>> shared, own = normal_points(2, 1)
-    >>> np.allclose(shared.T @ shared / N_DRAWS, np.eye(2), atol=1e-6), abs(own.mean()) < 1e-6
+    >>> np.allclose(shared @ shared.T / N_DRAWS, np.eye(3), atol=1e-6), abs(own.mean()) < 1e-6
     (True, np.True_)
     """
     n_dims = n_shared + n_own
     bits = np.random.Philox(key=n_dims).random_raw(_N_HALF * n_dims)
     half: Float64s = ndtri(((bits >> np.uint64(11)) + 0.5) * 2.0**-53).reshape(-1, n_dims)
     if n_shared <= _N_HALF // 2:
-        shared, _ = np.linalg.qr(half[:, :n_shared])
-        half[:, :n_shared] = shared
-        half[:, n_shared:] -= shared @ (shared.T @ half[:, n_shared:])
+        basis, _ = np.linalg.qr(half[:, :n_shared])
+        half[:, :n_shared] = basis
+        half[:, n_shared:] -= basis @ (basis.T @ half[:, n_shared:])
     half *= math.sqrt(_N_HALF) / np.linalg.norm(half, axis=0)
-    points = np.vstack([half, -half]).astype(np.float32)
-    return read_only(points[:, :n_shared].copy()), read_only(points[:, n_shared:].copy())
+    points = np.vstack([half, -half]).T.astype(np.float32, order="C")
+    shared = np.vstack([np.ones((1, N_DRAWS), np.float32), points[:n_shared]])
+    return read_only(shared), read_only(points[n_shared:])
 
 
 def joint_draws(
@@ -68,9 +70,9 @@ def joint_draws(
     rest
         Standard deviation of what each arm has alone, shape (n_arms,); None for nothing.
     points
-        z, shape (N_DRAWS, n_shared).
+        1, then z, shape (1 + n_shared, N_DRAWS).
     rest_points
-        e, shape (N_DRAWS, n_arms).
+        e, shape (n_arms, N_DRAWS).
 
     Returns
     -------
@@ -88,9 +90,13 @@ def _drawn(  # noqa: PLR0917  # partial gives all but the last
     rest_points: Float32s | None,
     arms: Int64s,
 ) -> Float32s:
-    # (N_DRAWS, n_shared) @ (n_shared, n_asked) -> (N_DRAWS, n_asked); a draw is no sum to be kept
-    draws: Float32s = points @ loadings.take(arms, axis=0).T.astype(np.float32)
+    parts = np.empty((len(arms), len(points)), np.float32)  # a draw is no sum to be kept
+    parts[:, 0] = mean.take(arms)
+    parts[:, 1:] = loadings.take(arms, axis=0)
+    # (n_asked, 1 + n_shared) @ (1 + n_shared, N_DRAWS) -> (n_asked, N_DRAWS)
+    draws: Float32s = parts @ points
     if rest is not None and rest_points is not None:
-        draws += rest.take(arms).astype(np.float32) * rest_points.take(arms, axis=1)
-    draws += mean.take(arms).astype(np.float32)
-    return draws
+        alone = rest_points.take(arms, axis=0)
+        alone *= rest.take(arms).astype(np.float32)[:, None]
+        draws += alone
+    return draws.T

@@ -126,7 +126,7 @@ class LadderState:
         self._to_steps = _to_steps(layout, n_ladders=n)
         # The level of each ladder, then its steps; all of them apart. (n, 1 + n_steps, N_DRAWS)
         points, _ = normal_points(n * (1 + n_steps))
-        points = np.ascontiguousarray(points.T).reshape(n, 1 + n_steps, N_DRAWS)
+        points = points[1:].reshape(n, 1 + n_steps, N_DRAWS)
         self._points, self._uniforms = points[:, 0], ndtr(points[:, 1:])
         self._whole = unpacked(regressions.inverse) if whole is None else whole
         self._tick = regressions.tick

@@ -187,6 +187,19 @@ class PerOfferState:
         np.sqrt(sd, out=sd)
         return Belief(*acceptances(mean, sd)) if self._is_logit else Belief(mean, sd)
 
+    def means(self, x: Float64s, *, own: Float64s | None = None) -> Float64s:
+        """Give the mean of `belief` alone, for who does not ask how uncertain it is.
+
+        Parameters
+        ----------
+        x, own
+            As for `belief`.
+        """
+        if self._is_logit:  # there the mean depends on the deviation
+            return self.belief(x, own=own).mean
+        self._regressions.check_context(x, own)
+        return self._regressions.means(x, own)
+
     def coefficients(self) -> Float64s:
         """Give what each feature adds to the answer of each arm, (n_arms, n_features); a copy."""
         return self._regressions.coefficients.copy()

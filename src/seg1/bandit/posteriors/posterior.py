@@ -100,7 +100,11 @@ class Layout(NamedTuple):
 
 
 class PosteriorState(Protocol):
-    """What has been learned. `fold`, `correct`, `remove` change it in place, under a lock."""
+    """What has been learned. `fold`, `correct`, `remove` change it in place, under a lock.
+
+    A state may also have ``means(x, *, own=None)``, which gives the means of its `belief` alone: it
+    is asked instead by explorers that need no more (`seg1.bandit.MeansExplorer`).
+    """
 
     @property
     def n_rows(self) -> int:

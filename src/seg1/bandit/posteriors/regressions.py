@@ -219,25 +219,32 @@ class Regressions:
         """
         pairs = self._pairs_of(x)
         spread = self.prior[: len(x)] * x
-        limit = float(spread @ spread)
+        limit = spread.dot(spread)
         if own is None:
-            variance = self.inverse @ pairs  # (n, n_pairs) @ (n_pairs,) -> (n,)
-            return variance.clip(0.0, limit, out=variance)
-        variance = quadratic_forms_of_each(self.inverse, pairs, x, own)
-        return variance.clip(0.0, limit + (self.prior[-1] * own) ** 2, out=variance)
+            variance: Float64s = self.inverse.dot(pairs)  # (n, n_pairs) @ (n_pairs,) -> (n,)
+        else:
+            variance = quadratic_forms_of_each(self.inverse, pairs, x, own)
+            limit = limit + (self.prior[-1] * own) ** 2
+        np.maximum(variance, 0.0, out=variance)  # the two are quicker than clip
+        np.minimum(variance, limit, out=variance)
+        return variance
 
     def _pairs_of(self, x: Float64s) -> Float64s:
         """Give products of features two by two, as a triangle has them, or its first rows."""
-        n_pairs = len(x) * (len(x) + 1) // 2
-        pairs = x.take(self._rows[:n_pairs])
-        pairs *= x.take(self._columns[:n_pairs])
-        pairs *= self._twice[:n_pairs]
+        rows, columns, twice = self._rows, self._columns, self._twice
+        if len(x) < self.shape[1]:
+            n_pairs = len(x) * (len(x) + 1) // 2
+            rows, columns, twice = rows[:n_pairs], columns[:n_pairs], twice[:n_pairs]
+        pairs = x.take(rows)
+        pairs *= x.take(columns)
+        pairs *= twice
         return pairs
 
     def means(self, x: Float64s, own: Float64s | None) -> Float64s:
         """Give the expected answer of each, shape (n,); x and own as for `variances`."""
         if own is None:
-            return self.coefficients @ x
+            mean: Float64s = self.coefficients.dot(x)
+            return mean
         mean = self.coefficients[:, :-1] @ x
         mean += self.coefficients[:, -1] * own
         return mean

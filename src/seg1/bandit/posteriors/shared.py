@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from seg1._checks import check_int
 from seg1._types import Float64s
-from seg1.bandit.posteriors.contract import contracted_root, lower_by
+from seg1.bandit.posteriors.contract import contracted_root, lower_by, row_sums
 from seg1.bandit.posteriors.joint import joint_draws, normal_points
 from seg1.bandit.posteriors.learning import Learning
 from seg1.bandit.posteriors.link import acceptance_draws, acceptances
@@ -115,22 +115,30 @@ class SharedState:
 
     def belief(self, x: Float64s, *, own: Float64s | None = None) -> Belief:
         """Say what is believed of each arm; its draws are joint. See `PosteriorState`."""
+        basis, mean = self._said(x, own)
+        root = contracted_root(self._whole, x, has_own=own is not None)
+        root *= np.sqrt(self._regression.noise[0])
+        loadings = basis @ root
+        sd = np.sqrt(row_sums(loadings * loadings))
+        points = self._points[: 1 + loadings.shape[1]]
+        draws = joint_draws(mean, loadings=loadings, rest=None, points=points, rest_points=None)
+        if self._is_logit:
+            return Belief(*acceptances(mean, sd), acceptance_draws(draws))
+        return Belief(mean, sd, draws)
+
+    def means(self, x: Float64s, *, own: Float64s | None = None) -> Float64s:
+        """Give the mean of `belief` alone; see `PerOfferState.means`."""
+        return self.belief(x, own=own).mean if self._is_logit else self._said(x, own)[1]
+
+    def _said(self, x: Float64s, own: Float64s | None) -> tuple[Float64s, Float64s]:
+        """Give what each arm multiplies the contracted model with, and its mean."""
         if x.shape != (self._d - (own is not None),):
             raise InvalidArgumentError(f"x must have shape ({self._d},), own included")
         F = self._features
         B = self._regression.coefficients.reshape(-1, self._d)  # (m, d)
         basis = F if own is None else np.hstack([F, F * own[:, None]])
         told = B @ x if own is None else np.concatenate([B[:, :-1] @ x, B[:, -1]])
-        mean = basis @ told
-        root = contracted_root(self._whole, x, has_own=own is not None)
-        root *= np.sqrt(self._regression.noise[0])
-        loadings = basis @ root
-        sd = np.sqrt(np.einsum("ij,ij->i", loadings, loadings))
-        points = self._points[:, : loadings.shape[1]]
-        draws = joint_draws(mean, loadings=loadings, rest=None, points=points, rest_points=None)
-        if self._is_logit:
-            return Belief(*acceptances(mean, sd), acceptance_draws(draws))
-        return Belief(mean, sd, draws)
+        return basis, basis @ told
 
     def coefficients(self) -> Float64s:
         """Give what each feature adds to the answer of each arm, (n_arms, n_features)."""
