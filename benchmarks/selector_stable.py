@@ -118,10 +118,10 @@ def hybrid_errors(state: HybridState, S: Floats, b: Floats) -> dict[str, float]:
     return {
         "coefficients": largest(state.coefficients() - solved),
         "variances": max(
-            largest(shared - direct[: m * d, : m * d]), largest(arrays["whole"] - own)
+            largest(shared - direct[: m * d, : m * d]), largest(arrays["inverse"] - own)
         ),
         "above_prior": max(
-            above(shared, np.tile(PRIOR, m)), above(arrays["whole"], OWN_SHARE * PRIOR)
+            above(shared, np.tile(PRIOR, m)), above(arrays["inverse"], OWN_SHARE * PRIOR)
         ),
         **believed(
             state,

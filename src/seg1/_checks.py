@@ -55,6 +55,8 @@ def to_us(at: At, *, name: str = "at") -> int:
     >>> to_us(datetime(1970, 1, 2, tzinfo=UTC))
     86400000000
     """
+    if type(at) is int and MIN_US <= at <= MAX_US:  # most of all calls
+        return at
     if isinstance(at, datetime):
         at = _datetime_us(at, name)
     if isinstance(at, bool) or not isinstance(at, int | np.integer):
@@ -122,5 +124,5 @@ def check_choice(value: str, *, name: str, choices: Iterable[str]) -> str:
 def read_only(array: _Array) -> _Array:
     """Return a view of an array that nobody can write through."""
     view = array.view()
-    view.flags.writeable = False
+    view.setflags(write=False)  # a third of the time of writing to its flags
     return view

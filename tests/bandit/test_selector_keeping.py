@@ -84,7 +84,7 @@ def test_a_damaged_folder_is_not_taken_up(tmp_path: Path) -> None:
     chosen_by = selector()
     visited(chosen_by, first=0, last=20)
     chosen_by.save(tmp_path / "selector")
-    file = next((tmp_path / "selector").glob("whole*"))
+    file = next((tmp_path / "selector").glob("inverse*"))
     content = bytearray(file.read_bytes())
     content[-3] ^= 1
     file.write_bytes(bytes(content))

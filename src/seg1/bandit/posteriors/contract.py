@@ -5,15 +5,12 @@ n_arm_features) normal. In one context x the arms then depend on ``B'x`` alone: 
 an arm has features, however many arms there are.
 """
 
-import math
-
 import numpy as np
-from scipy.linalg.blas import dger
 from scipy.linalg.lapack import dpotrf
 
 from seg1._types import Float64s
 
-__all__ = ["contracted_root", "lower_by", "row_sums"]
+__all__ = ["contracted_root", "row_sums"]
 
 
 def contracted_root(covariance: Float64s, x: Float64s, *, has_own: bool) -> Float64s:
@@ -57,16 +54,6 @@ def _root(covariance: Float64s) -> Float64s:
         root = vectors * np.sqrt(size.clip(0.0))
     rooted: Float64s = root
     return rooted
-
-
-def lower_by(matrix: Float64s, u: Float64s, shrink: float) -> None:
-    """Take ``shrink u u'`` from a symmetric matrix, in place and symmetric in every bit.
-
-    `matrix` must be in C order; shrink >= 0. The vector is scaled first: scaling it within the
-    product would round the two halves apart, and with forgetting they would diverge.
-    """
-    v = math.sqrt(shrink) * u
-    dger(-1.0, v, v, a=matrix.T, overwrite_a=1)
 
 
 def row_sums(matrix: Float64s) -> Float64s:

@@ -21,11 +21,11 @@ from scipy.linalg.blas import dsymv
 
 from seg1._checks import check_int, check_number
 from seg1._types import Float64s, Int64s
-from seg1.bandit.posteriors.contract import contracted_root, lower_by, row_sums
+from seg1.bandit.posteriors.contract import contracted_root, row_sums
+from seg1.bandit.posteriors.inverses import FullInverses, lower_by
 from seg1.bandit.posteriors.joint import joint_draws, normal_points
 from seg1.bandit.posteriors.learning import Learning
 from seg1.bandit.posteriors.link import acceptance_draws, acceptances, working_row
-from seg1.bandit.posteriors.packed import unpacked
 from seg1.bandit.posteriors.posterior import Arrays, Belief, Layout, checked_array
 from seg1.bandit.posteriors.regressions import Regressions, learned_noise, shrink_of
 from seg1.errors import InvalidArgumentError
@@ -71,7 +71,8 @@ class HybridLinear(Learning):
         """Give a state that has learned nothing; see `Posterior`."""
         check_int(n_features, name="n_features", low=1)
         n_arms = len(layout.features)
-        own = Regressions.start(self, n=n_arms, prior=self._own_prior(n_features))
+        prior = self._own_prior(n_features)
+        own = Regressions.start(self, n=n_arms, prior=prior, kind=FullInverses)
         return HybridState(self, own, layout.features)
 
     def from_arrays(self, arrays: Arrays, layout: Layout) -> "HybridState":
@@ -82,7 +83,7 @@ class HybridLinear(Learning):
         DamagedError
             Where arrays are missing, of the wrong shape or dtype, or not finite.
         """
-        own = Regressions.from_arrays(self, arrays, prior=self._own_prior)
+        own = Regressions.from_arrays(self, arrays, prior=self._own_prior, kind=FullInverses)
         return HybridState(self, own, layout.features, caches=arrays)
 
     def _own_prior(self, n_features: int) -> Float64s:
@@ -98,7 +99,7 @@ class HybridState:
 
     __slots__ = (
         "_B", "_features", "_is_logit", "_lengths", "_noise", "_own", "_own_points", "_points",
-        "_prior", "_residual", "_ridge", "_shared", "_tick", "_whole", "config",
+        "_prior", "_residual", "_ridge", "_shared", "_tick", "config",
     )  # fmt: skip
 
     def __init__(
@@ -140,12 +141,12 @@ class HybridState:
         own = self._own
         own.check_row(arm, x, reward)
         weight = self._weight_at(at_us)
-        expected = float(own.coefficients[arm] @ x)
+        expected = float(own.coefficients[arm].dot(x))
         u, alone = own.solved(arm, x)
         g = (self._features[arm][:, None] * (self._ridge * u)).ravel()
         v = dsymv(1.0, self._shared.T, g)
-        spread = float(g @ v)
-        expected += float(g @ self._B)
+        spread = float(g.dot(v))
+        expected += float(g.dot(self._B))
         if self._is_logit:
             variance = alone + spread
             reward, weight = working_row(reward, mean=expected, variance=variance, weight=weight)
@@ -154,7 +155,6 @@ class HybridState:
         lower_by(self._shared, v, moved)
         self._B += (moved * (reward - expected)) * v
         own.add(arm, x, reward, weight=weight, u=u, shrink=shrink)
-        lower_by(self._whole[arm], u, shrink)
         self._residual[arm] = self._unexplained(arm)
         self._learn_noise()
 
@@ -165,7 +165,7 @@ class HybridState:
         weight = self._weight_at(at_us)
         self._own.correct(arm, x, before=before, after=after, weight=weight)
         # The inverses stay, and what they are multiplied with has moved by this.
-        u = self._whole[arm] @ x
+        u, _ = self._own.solved(arm, x)
         g = np.multiply.outer(self._features[arm], self._ridge * u).ravel()
         self._B += (weight * (after - before)) * dsymv(1.0, self._shared.T, g)
         self._residual[arm] = self._unexplained(arm)
@@ -235,16 +235,16 @@ class HybridState:
         n_arms, d = self._own.shape
         if own is None:
             # (n_arms d, d) @ (d,) is one product, where a stack of matrices is one for each.
-            known = self._whole.reshape(-1, d).dot(x).reshape(n_arms, d)
+            known = self._own.inverse.reshape(-1, d).dot(x).reshape(n_arms, d)
             return known, known.dot(x)
-        known = self._whole[:, :, :-1] @ x
-        known += own[:, None] * self._whole[:, :, -1]
+        known = self._own.inverse[:, :, :-1] @ x
+        known += own[:, None] * self._own.inverse[:, :, -1]
         return known, known[:, :-1] @ x + own * known[:, -1]
 
     def coefficients(self) -> Float64s:
         """Give what each feature adds to the answer of each arm, (n_arms, n_features)."""
         told = self._features @ self._B.reshape(self._features.shape[1], -1)
-        pulled: Float64s = np.einsum("kij,kj->ki", self._whole, self._ridge * told)
+        pulled: Float64s = np.einsum("kij,kj->ki", self._own.inverse, self._ridge * told)
         return self._own.coefficients + pulled
 
     def copy(self) -> "HybridState":
@@ -263,7 +263,6 @@ class HybridState:
     def to_arrays(self) -> dict[str, NDArray[Any]]:  # Any: as in `Arrays`
         """Give copies of all that `HybridLinear.from_arrays` needs."""
         return self._own.to_arrays() | {
-            "whole": self._whole.copy(),
             "shared": self._shared.copy(),
             "shared_mean": self._B.copy(),
             "residual": self._residual.copy(),
@@ -279,7 +278,6 @@ class HybridState:
     def _restore(self, caches: Arrays) -> None:
         n_arms, d = self._own.shape
         n = self._features.shape[1] * d
-        self._whole = checked_array(caches, "whole", shape=(n_arms, d, d))
         self._shared = checked_array(caches, "shared", shape=(n, n))
         self._B = checked_array(caches, "shared_mean", shape=(n,))
         self._residual = checked_array(caches, "residual", shape=(n_arms,))
@@ -288,8 +286,7 @@ class HybridState:
         """Compute what all share from the sums of each."""
         F, ridge, (n_arms, d) = self._features, self._ridge, self._own.shape
         m = F.shape[1]
-        self._whole = unpacked(self._own.inverse)
-        told = np.diag(ridge) - ridge[:, None] * self._whole * ridge  # (n_arms, d, d)
+        told = np.diag(ridge) - ridge[:, None] * self._own.inverse * ridge  # (n_arms, d, d)
         pairs = np.einsum("kj,kl->kjl", F, F).reshape(n_arms, m * m)
         # (m m, n_arms) @ (n_arms, d d) -> (m, m, d, d)
         sums = (pairs.T @ told.reshape(n_arms, d * d)).reshape(m, m, d, d)
@@ -307,7 +304,7 @@ class HybridState:
         pulled = self._ridge * told
         # (y - X mu)'(y - X mu) less what delta explains of it, by the sums alone.
         told -= 2.0 * self._own.coefficients[arm]
-        told -= self._whole[arm].dot(pulled)
+        told -= self._own.solved(arm, pulled)[0]
         return max(self._own.residual.item(arm) + float(pulled.dot(told)), 0.0)
 
     def _learn_noise(self) -> None:

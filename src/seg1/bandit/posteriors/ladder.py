@@ -20,12 +20,11 @@ from scipy.special import expit, ndtr, ndtri
 
 from seg1._checks import check_int, check_number
 from seg1._types import Float32s, Float64s
-from seg1.bandit.posteriors.contract import lower_by
+from seg1.bandit.posteriors.inverses import FullInverses
 from seg1.bandit.posteriors.joint import N_DRAWS, normal_points
 from seg1.bandit.posteriors.learning import Learning
 from seg1.bandit.posteriors.link import Link
-from seg1.bandit.posteriors.packed import unpacked
-from seg1.bandit.posteriors.posterior import Arrays, Belief, Layout, checked_array
+from seg1.bandit.posteriors.posterior import Arrays, Belief, Layout
 from seg1.bandit.posteriors.regressions import Regressions
 from seg1.errors import InvalidArgumentError
 
@@ -77,7 +76,8 @@ class LadderLinear(Learning):
         check_int(n_features, name="n_features", low=1)
         prior = self._prior_of(layout, n_features)
         n_ladders = int(layout.ladder.max(initial=-1)) + 1
-        return LadderState(self, Regressions.start(self, n=n_ladders, prior=prior), layout)
+        regressions = Regressions.start(self, n=n_ladders, prior=prior, kind=FullInverses)
+        return LadderState(self, regressions, layout)
 
     def from_arrays(self, arrays: Arrays, layout: Layout) -> "LadderState":
         """Make a state again from what `to_arrays` gave, bit for bit.
@@ -89,11 +89,12 @@ class LadderLinear(Learning):
         """
         n_steps = int(layout.rung.max())
         regressions = Regressions.from_arrays(
-            self, arrays, prior=lambda width: self._prior_of(layout, (width - n_steps) // 2)
+            self,
+            arrays,
+            prior=lambda width: self._prior_of(layout, (width - n_steps) // 2),
+            kind=FullInverses,
         )
-        n, width = regressions.shape
-        whole = checked_array(arrays, "whole", shape=(n, width, width))
-        return LadderState(self, regressions, layout, whole=whole)
+        return LadderState(self, regressions, layout)
 
     def _prior_of(self, layout: Layout, n_features: int) -> Float64s:
         prior = self.prior(n_features)
@@ -104,18 +105,11 @@ class LadderState:
     """What each ladder of prices has learned. Made by `LadderLinear`."""
 
     __slots__ = (
-        "_d", "_is_logit", "_layout", "_points", "_regressions", "_tick", "_to_steps",
-        "_uniforms", "_whole", "config",
+        "_d", "_is_logit", "_layout", "_points", "_regressions", "_to_steps", "_uniforms",
+        "config",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        config: LadderLinear,
-        regressions: Regressions,
-        layout: Layout,
-        *,
-        whole: Float64s | None = None,
-    ) -> None:
+    def __init__(self, config: LadderLinear, regressions: Regressions, layout: Layout) -> None:
         self.config = config
         self._regressions = regressions
         self._layout = layout
@@ -128,8 +122,6 @@ class LadderState:
         points, _ = normal_points(n * (1 + n_steps))
         points = points[1:].reshape(n, 1 + n_steps, N_DRAWS)
         self._points, self._uniforms = points[:, 0], ndtr(points[:, 1:])
-        self._whole = unpacked(regressions.inverse) if whole is None else whole
-        self._tick = regressions.tick
 
     @property
     def n_rows(self) -> int:
@@ -139,23 +131,22 @@ class LadderState:
     def fold(self, arm: int, x: Float64s, reward: float, *, at_us: int) -> None:
         """Learn one answer, in place; see `PerOfferState.fold`."""
         ladder, row = self._row(arm, x, reward)
-        weight = self._weight_at(at_us)
-        u, shrink = self._regressions.fold(ladder, row, reward, weight=weight)
-        lower_by(self._whole[ladder], u, shrink)
+        weight = self._regressions.weight_at(at_us)
+        self._regressions.fold(ladder, row, reward, weight=weight)
 
     def correct(self, arm: int, x: Float64s, *, before: float, after: float, at_us: int) -> None:
         """Replace the answer of a row that was folded; see `PerOfferState.correct`."""
         ladder, row = self._row(arm, x, before)
         self._regressions.check_row(ladder, row, after)
-        weight = self._weight_at(at_us)
+        weight = self._regressions.weight_at(at_us)
         self._regressions.correct(ladder, row, before=before, after=after, weight=weight)
 
     def remove(self, arm: int, x: Float64s, reward: float, *, at_us: int) -> None:
         """Forget a row that was folded; see `PerOfferState.remove`."""
         self._regressions.check_sums("rows cannot be removed")
         ladder, row = self._row(arm, x, reward)
-        self._regressions.remove(ladder, row, reward, weight=self._weight_at(at_us))
-        self._whole[ladder] = unpacked(self._regressions.inverse[ladder : ladder + 1])[0]
+        weight = self._regressions.weight_at(at_us)
+        self._regressions.remove(ladder, row, reward, weight=weight)
 
     def belief(self, x: Float64s, *, own: Float64s | None = None) -> Belief:
         """Say what is believed of each arm: means, deviations and draws under steps >= 0.
@@ -187,9 +178,7 @@ class LadderState:
 
     def copy(self) -> "LadderState":
         """Give a state that goes its own way."""
-        return LadderState(
-            self.config, self._regressions.copy(), self._layout, whole=self._whole.copy()
-        )
+        return LadderState(self.config, self._regressions.copy(), self._layout)
 
     def merge(self, other: "LadderState") -> "LadderState":
         """Give the state that has folded the rows of both; see `PerOfferState.merge`."""
@@ -204,7 +193,7 @@ class LadderState:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:  # Any: as in `Arrays`
         """Give copies of all that `LadderLinear.from_arrays` needs."""
-        return self._regressions.to_arrays() | {"whole": self._whole.copy()}
+        return self._regressions.to_arrays()
 
     def _row(self, arm: int, x: Float64s, reward: float) -> tuple[int, Float64s]:
         """Give an arm's ladder, and the row that a context makes there, checked."""
@@ -221,16 +210,9 @@ class LadderState:
         self._regressions.check_row(ladder, row, reward)
         return ladder, row
 
-    def _weight_at(self, at_us: int) -> float:
-        weight = self._regressions.weight_at(at_us)
-        if self._regressions.tick != self._tick:
-            self._whole = unpacked(self._regressions.inverse)
-            self._tick = self._regressions.tick
-        return weight
-
     def _contexts(self, x: Float64s, own: Float64s | None) -> Float64s:
         """Give the context of each ladder, (n_ladders, n_features): its arms have one offer."""
-        n = len(self._whole)
+        n = self._regressions.shape[0]
         if own is None:
             return np.broadcast_to(x, (n, len(x)))
         contexts = np.empty((n, len(x) + 1))
@@ -240,7 +222,7 @@ class LadderState:
 
     def _contracted(self, contexts: Float64s) -> tuple[Float64s, Float64s]:
         """Give mean and covariance of each ladder's steps, then its level, in its context."""
-        d, whole = self._d, self._whole
+        d, whole = self._d, self._regressions.inverse  # (n, width, width)
         a = self._regressions.coefficients
         n, n_steps, to = len(whole), self._to_steps.shape[1] - 1, self._to_steps
         # What level, depth and each rung by itself say: (n, n_steps + 2)

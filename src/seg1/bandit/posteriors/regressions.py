@@ -12,13 +12,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import dspmv, dspr
+from scipy.linalg.blas import dspr
 
 from seg1._checks import check_int
 from seg1._types import Float64s, Int64s
+from seg1.bandit.posteriors.inverses import (
+    Inverses,
+    PackedInverses,
+    quadratic_forms_of_each,
+)
 from seg1.bandit.posteriors.learning import Learning
 from seg1.bandit.posteriors.link import working_row
-from seg1.bandit.posteriors.packed import inverses, quadratic_forms_of_each
 from seg1.bandit.posteriors.posterior import Arrays, checked_array
 from seg1.errors import DamagedError, InvalidArgumentError
 
@@ -32,8 +36,7 @@ class Regressions:
 
     Inverses are caches: computed from the sums where a tick begins, and by symmetric rank-one
     updates, in fold order, within it. Their bits follow from the folded rows alone, never from when
-    a belief was asked for. Triangles are stored packed, so that what is symmetric stays so: a
-    full matrix with forgetting drifts apart in its last bits, and then diverges.
+    a belief was asked for.
 
     Attributes
     ----------
@@ -43,8 +46,6 @@ class Regressions:
         Prior standard deviation of each coefficient, in units of the noise, shape (n_features,).
     coefficients
         Posterior means, float64, shape (n, n_features). Others read them, and never write.
-    inverse
-        Inverse of ``S + I / prior_sd^2`` of each, packed, shape (n, n_pairs).
     n
         Sum of the weights of each one's rows.
     residual
@@ -54,13 +55,18 @@ class Regressions:
     """
 
     __slots__ = (
-        "_S", "_b", "_columns", "_n_folded", "_n_rows", "_q", "_ridge", "_rows", "_tick", "_twice",
-        "coefficients", "inverse", "learning", "n", "noise", "prior", "residual",
+        "_S", "_b", "_columns", "_inverses", "_n_folded", "_n_rows", "_q", "_ridge", "_rows",
+        "_tick", "_twice", "coefficients", "learning", "n", "noise", "prior", "residual",
     )  # fmt: skip
 
     # Any: float64 arrays, and two of int64, as `_layout` lists them.
     def __init__(
-        self, learning: Learning, arrays: dict[str, NDArray[Any]], *, prior: Float64s
+        self,
+        learning: Learning,
+        arrays: dict[str, NDArray[Any]],
+        *,
+        prior: Float64s,
+        kind: type[Inverses],
     ) -> None:
         self.learning = learning
         self.prior = prior
@@ -69,7 +75,7 @@ class Regressions:
         self._b: Float64s = arrays["b"]  # (n, n_features)
         self._q: Float64s = arrays["q"]  # (n,)
         self.n: Float64s = arrays["n"]  # (n,)
-        self.inverse: Float64s = arrays["inverse"]  # (n, n_pairs), packed triangles
+        self._inverses = kind(arrays["inverse"])
         self._n_folded: Int64s = arrays["n_folded"]  # (n,)
         self._n_rows = int(self._n_folded.sum())
         self._tick = int(arrays["tick"][0])
@@ -82,20 +88,26 @@ class Regressions:
         self._solve_all()
 
     @classmethod
-    def start(cls, learning: Learning, *, n: int, prior: Float64s) -> "Regressions":
+    def start(
+        cls, learning: Learning, *, n: int, prior: Float64s, kind: type[Inverses] = PackedInverses
+    ) -> "Regressions":
         """Give n regressions, n >= 1, that have learned nothing."""
         check_int(n, name="n_arms", low=1)
-        n_features = len(prior)
+        layout = _layout(n, len(prior), kind=kind)
         arrays: dict[str, NDArray[Any]] = {  # Any: float64, and int64 counts
-            name: np.zeros(shape, dtype) for name, (shape, dtype) in _layout(n, n_features).items()
+            name: np.zeros(shape, dtype) for name, (shape, dtype) in layout.items()
         }
-        on_diagonal = np.arange(1, n_features + 1).cumsum() - 1
-        arrays["inverse"][:, on_diagonal] = prior**2
-        return cls(learning, arrays, prior=prior)
+        arrays["inverse"] = np.repeat(kind.of(arrays["S"][:1], ridge=prior**-2.0), n, axis=0)
+        return cls(learning, arrays, prior=prior, kind=kind)
 
     @classmethod
     def from_arrays(
-        cls, learning: Learning, arrays: Arrays, *, prior: Callable[[int], Float64s]
+        cls,
+        learning: Learning,
+        arrays: Arrays,
+        *,
+        prior: Callable[[int], Float64s],
+        kind: type[Inverses] = PackedInverses,
     ) -> "Regressions":
         """Make them again from what `to_arrays` gave, bit for bit; prior is asked for the width.
 
@@ -108,9 +120,9 @@ class Regressions:
         if b is None or b.ndim != 2 or not b.size:  # noqa: PLR2004  # (n, n_features)
             raise DamagedError("the state of a posterior lacks its array b")
         kept: dict[str, NDArray[np.generic]] = {}
-        for name, (shape, dtype) in _layout(*b.shape).items():
+        for name, (shape, dtype) in _layout(*b.shape, kind=kind).items():
             kept[name] = checked_array(arrays, name, shape=shape, dtype=dtype)
-        return cls(learning, kept, prior=prior(b.shape[1]))
+        return cls(learning, kept, prior=prior(b.shape[1]), kind=kind)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:  # Any: as in `Arrays`
         """Give copies of all that `from_arrays` needs, the inverses among it."""
@@ -123,6 +135,11 @@ class Regressions:
             "n_folded": self._n_folded.copy(),
             "tick": np.array([self._tick], np.int64),
         }
+
+    @property
+    def inverse(self) -> Float64s:
+        """Inverse of ``S + diag(prior^-2)`` of each, as its kind keeps it; not to be written to."""
+        return self._inverses.array
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -154,8 +171,8 @@ class Regressions:
 
     def solved(self, k: int, x: Float64s) -> tuple[Float64s, float]:
         """Give ``u = inverse x`` of one, and ``x' u``."""
-        u = dspmv(len(x), 1.0, self.inverse[k], x)
-        return u, float(u @ x)
+        u = self._inverses.times(k, x)
+        return u, float(u.dot(x))
 
     def fold(self, k: int, x: Float64s, answer: float, *, weight: float) -> tuple[Float64s, float]:
         """Add an answer to one regression, in place, by the link.
@@ -167,7 +184,7 @@ class Regressions:
         """
         u, spread = self.solved(k, x)
         if self.learning.link == "logit":
-            mean = float(self.coefficients[k] @ x)
+            mean = float(self.coefficients[k].dot(x))
             answer, weight = working_row(answer, mean=mean, variance=spread, weight=weight)
         shrink = shrink_of(weight, spread)
         self.add(k, x, answer, weight=weight, u=u, shrink=shrink)
@@ -180,9 +197,8 @@ class Regressions:
         """Add a row, as it is, that `solved` was asked about; the noise is not learned anew."""
         self._n_folded[k] += 1
         self._n_rows += 1
-        n_features = len(x)
-        dspr(n_features, -shrink, u, self.inverse[k], overwrite_ap=1)
-        dspr(n_features, weight, x, self._S[k], overwrite_ap=1)
+        self._inverses.lower(k, u, shrink)
+        dspr(len(x), weight, x, self._S[k], overwrite_ap=1)
         self._b[k] += (weight * answer) * x
         self._q[k] += weight * answer * answer
         self.n[k] += weight
@@ -201,7 +217,7 @@ class Regressions:
         if not self._n_folded[k]:
             for sums in (self._S, self._b, self._q, self.n):
                 sums[k] = 0.0  # but for rounding they are
-        self.inverse[k] = inverses(self._S[k : k + 1], ridge=self._ridge)[0]
+        self.inverse[k] = self._inverses.of(self._S[k : k + 1], ridge=self._ridge)[0]
         self._solve(k)
         self._learn_noise()
 
@@ -215,7 +231,8 @@ class Regressions:
     def variances(self, x: Float64s, own: Float64s | None) -> Float64s:
         """Give x' inverse x of each, in units of the noise; shape (n,), never above the prior's.
 
-        With `own`, shape (n,), the last feature of each is its own, and x has the others.
+        With `own`, shape (n,), the last feature of each is its own, and x has the others. For
+        inverses that are packed.
         """
         pairs = self._pairs_of(x)
         spread = self.prior[: len(x)] * x
@@ -273,7 +290,7 @@ class Regressions:
         if x.shape != (n_features,):
             raise InvalidArgumentError(f"x must have shape ({n_features},), got {x.shape}")
         # The squares, since they are what is summed.
-        if not (math.isfinite(answer * answer) and math.isfinite(float(x @ x))):
+        if not (math.isfinite(answer * answer) and math.isfinite(x.dot(x))):
             raise InvalidArgumentError("reward and x must be finite, and their squares too")
         if self.learning.link == "logit" and not 0.0 <= answer <= 1.0:
             raise InvalidArgumentError("a logit link learns acceptances: answers between 0 and 1")
@@ -293,7 +310,7 @@ class Regressions:
 
     def copy(self) -> "Regressions":
         """Give some that go their own way."""
-        return Regressions(self.learning, self.to_arrays(), prior=self.prior)
+        return self._made(self.to_arrays())
 
     def merge(self, other: "Regressions") -> "Regressions":
         """Give those that have folded the rows of both; neither changes.
@@ -319,8 +336,11 @@ class Regressions:
         }
         merged["n_folded"] = np.sum([part["n_folded"] for part in parts], axis=0)
         merged["tick"] = np.array([tick], np.int64)
-        merged["inverse"] = inverses(merged["S"], ridge=self._ridge)
-        return Regressions(self.learning, merged, prior=self.prior)
+        merged["inverse"] = self._inverses.of(merged["S"], ridge=self._ridge)
+        return self._made(merged)
+
+    def _made(self, arrays: dict[str, NDArray[Any]]) -> "Regressions":  # Any: as in __init__
+        return Regressions(self.learning, arrays, prior=self.prior, kind=type(self._inverses))
 
     def _advance(self, tick: int) -> None:
         """Begin a tick: decay the sums, and compute the inverses from them."""
@@ -330,7 +350,7 @@ class Regressions:
             factor = self.learning.weight(tick - self._tick)
             for sums in (self._S, self._b, self._q, self.n):
                 np.multiply(sums, factor, out=sums)
-            self.inverse[:] = inverses(self._S, ridge=self._ridge)
+            self.inverse[:] = self._inverses.of(self._S, ridge=self._ridge)
             self._solve_all()
         self._tick = tick
 
@@ -342,10 +362,10 @@ class Regressions:
     def _solve(self, k: int) -> None:
         """Work out the coefficients of one, and what of its answers they leave unexplained."""
         b = self._b[k]
-        mean = dspmv(len(b), 1.0, self.inverse[k], b)
+        mean = self._inverses.times(k, b)
         self.coefficients[k] = mean
         # q - b'mean is the residual sum of squares and the prior's penalty together.
-        self.residual[k] = max(float(self._q[k]) - float(b @ mean), 0.0)
+        self.residual[k] = max(self._q.item(k) - float(b.dot(mean)), 0.0)
 
     def _learn_noise(self) -> None:
         """Learn each one's noise from its own residuals, and from those of all."""
@@ -376,14 +396,16 @@ def learned_noise(residual: Float64s, n: Float64s, *, n_features: int, noise_sd:
     return noise
 
 
-def _layout(n: int, n_features: int) -> dict[str, tuple[tuple[int, ...], type]]:
+def _layout(
+    n: int, n_features: int, *, kind: type[Inverses]
+) -> dict[str, tuple[tuple[int, ...], type]]:
     n_pairs = n_features * (n_features + 1) // 2
     return {
         "S": ((n, n_pairs), np.float64),
         "b": ((n, n_features), np.float64),
         "q": ((n,), np.float64),
         "n": ((n,), np.float64),
-        "inverse": ((n, n_pairs), np.float64),
+        "inverse": (kind.shape(n, n_features), np.float64),
         "n_folded": ((n,), np.int64),
         "tick": ((1,), np.int64),
     }

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from seg1._checks import check_int
 from seg1._types import Float64s
-from seg1.bandit.posteriors.contract import contracted_root, lower_by, row_sums
+from seg1.bandit.posteriors.contract import contracted_root, row_sums
+from seg1.bandit.posteriors.inverses import FullInverses
 from seg1.bandit.posteriors.joint import joint_draws, normal_points
 from seg1.bandit.posteriors.learning import Learning
 from seg1.bandit.posteriors.link import acceptance_draws, acceptances
-from seg1.bandit.posteriors.packed import unpacked
-from seg1.bandit.posteriors.posterior import Arrays, Belief, Layout, checked_array
+from seg1.bandit.posteriors.posterior import Arrays, Belief, Layout
 from seg1.bandit.posteriors.regressions import Regressions
 from seg1.errors import InvalidArgumentError
 
@@ -47,7 +47,8 @@ class SharedLinear(Learning):
         """Give a state that has learned nothing; see `Posterior`."""
         check_int(n_features, name="n_features", low=1)
         prior = self._prior_of(layout, layout.features.shape[1] * n_features)
-        return SharedState(Regressions.start(self, n=1, prior=prior), layout)
+        regression = Regressions.start(self, n=1, prior=prior, kind=FullInverses)
+        return SharedState(regression, layout)
 
     def from_arrays(self, arrays: Arrays, layout: Layout) -> "SharedState":
         """Make a state again from what `to_arrays` gave, bit for bit.
@@ -58,9 +59,8 @@ class SharedLinear(Learning):
             Where arrays are missing, of the wrong shape or dtype, or not finite.
         """
         prior = partial(self._prior_of, layout)
-        regression = Regressions.from_arrays(self, arrays, prior=prior)
-        whole = checked_array(arrays, "whole", shape=(regression.shape[1],) * 2)
-        return SharedState(regression, layout, whole=whole)
+        regression = Regressions.from_arrays(self, arrays, prior=prior, kind=FullInverses)
+        return SharedState(regression, layout)
 
     def _prior_of(self, layout: Layout, width: int) -> Float64s:
         """Give the prior of each product; the intercept's where the context's part is it."""
@@ -71,21 +71,15 @@ class SharedLinear(Learning):
 class SharedState:
     """What all arms have learned together. Made by `SharedLinear`."""
 
-    __slots__ = ("_d", "_features", "_is_logit", "_points", "_regression", "_tick", "_whole")
+    __slots__ = ("_d", "_features", "_is_logit", "_points", "_regression")
 
-    def __init__(
-        self, regression: Regressions, layout: Layout, *, whole: Float64s | None = None
-    ) -> None:
+    def __init__(self, regression: Regressions, layout: Layout) -> None:
         self._regression = regression
         self._features = layout.features  # (n_arms, m)
         self._is_logit = regression.learning.link == "logit"
         m = layout.features.shape[1]
         self._d = regression.shape[1] // m
         self._points, _ = normal_points(2 * m)
-        # The inverse once more, laid out in full as contraction needs it: (m d, m d). Its bits are
-        # its own, so it is saved too.
-        self._whole = unpacked(regression.inverse)[0] if whole is None else whole
-        self._tick = regression.tick
 
     @property
     def n_rows(self) -> int:
@@ -95,28 +89,26 @@ class SharedState:
     def fold(self, arm: int, x: Float64s, reward: float, *, at_us: int) -> None:
         """Learn one answer, in place; see `PerOfferState.fold`."""
         row = self._row(arm, x, reward)
-        weight = self._weight_at(at_us)
-        u, shrink = self._regression.fold(0, row, reward, weight=weight)
-        lower_by(self._whole, u, shrink)
+        weight = self._regression.weight_at(at_us)
+        self._regression.fold(0, row, reward, weight=weight)
 
     def correct(self, arm: int, x: Float64s, *, before: float, after: float, at_us: int) -> None:
         """Replace the answer of a row that was folded; see `PerOfferState.correct`."""
         row = self._row(arm, x, before)
         self._regression.check_row(0, row, after)
-        weight = self._weight_at(at_us)
+        weight = self._regression.weight_at(at_us)
         self._regression.correct(0, row, before=before, after=after, weight=weight)
 
     def remove(self, arm: int, x: Float64s, reward: float, *, at_us: int) -> None:
         """Forget a row that was folded; see `PerOfferState.remove`."""
         self._regression.check_sums("rows cannot be removed")
         row = self._row(arm, x, reward)
-        self._regression.remove(0, row, reward, weight=self._weight_at(at_us))
-        self._refresh()
+        self._regression.remove(0, row, reward, weight=self._regression.weight_at(at_us))
 
     def belief(self, x: Float64s, *, own: Float64s | None = None) -> Belief:
         """Say what is believed of each arm; its draws are joint. See `PosteriorState`."""
         basis, mean = self._said(x, own)
-        root = contracted_root(self._whole, x, has_own=own is not None)
+        root = contracted_root(self._regression.inverse[0], x, has_own=own is not None)
         root *= np.sqrt(self._regression.noise[0])
         loadings = basis @ root
         sd = np.sqrt(row_sums(loadings * loadings))
@@ -148,7 +140,7 @@ class SharedState:
     def copy(self) -> "SharedState":
         """Give a state that goes its own way."""
         layout = Layout.plain(1)._replace(features=self._features)
-        return SharedState(self._regression.copy(), layout, whole=self._whole.copy())
+        return SharedState(self._regression.copy(), layout)
 
     def merge(self, other: "SharedState") -> "SharedState":
         """Give the state that has folded the rows of both; see `PerOfferState.merge`."""
@@ -159,7 +151,7 @@ class SharedState:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:  # Any: as in `Arrays`
         """Give copies of all that `SharedLinear.from_arrays` needs."""
-        return self._regression.to_arrays() | {"whole": self._whole.copy()}
+        return self._regression.to_arrays()
 
     def _row(self, arm: int, x: Float64s, reward: float) -> Float64s:
         """Give the products of an arm's features and the context's, checked."""
@@ -170,13 +162,3 @@ class SharedState:
         row: Float64s = np.multiply.outer(self._features[arm], x).ravel()
         self._regression.check_row(0, row, reward)
         return row
-
-    def _weight_at(self, at_us: int) -> float:
-        weight = self._regression.weight_at(at_us)
-        if self._regression.tick != self._tick:
-            self._refresh()
-        return weight
-
-    def _refresh(self) -> None:
-        self._whole = unpacked(self._regression.inverse)[0]
-        self._tick = self._regression.tick
