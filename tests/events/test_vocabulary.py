@@ -2,7 +2,6 @@
 
 import enum
 import threading
-import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -343,22 +342,44 @@ def test_threads_that_add_the_same_ids_agree_on_their_codes() -> None:
 
 
 def test_an_id_that_two_threads_add_at_once_is_held_once() -> None:
+    other_waits = threading.Event()
+
+    class TellingLock:
+        """A lock that tells when somebody has to wait for it."""
+
+        def __init__(self) -> None:
+            self._lock = threading.Lock()
+
+        def __enter__(self) -> None:
+            if not self._lock.acquire(blocking=False):
+                other_waits.set()
+                self._lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            self._lock.release()
+
     class Slow(Vocabulary):
+        """The first to add starts another who adds the same, and lets it come as far as it can."""
+
+        other: threading.Thread | None = None
+
         def _extend(self, new: list[Id]) -> None:
-            time.sleep(0.02)
+            if new and self.other is None:
+                self.other = threading.Thread(target=add)
+                self.other.start()
+                assert other_waits.wait(timeout=30), "the other never came to the lock"
             super()._extend(new)
 
+    def add() -> None:
+        vocabulary.encode(["tea"], unknown="add")
+
     vocabulary = Slow()
-    threads = [
-        threading.Thread(target=vocabulary.encode, args=(["tea"],), kwargs={"unknown": "add"})
-        for _ in range(4)
-    ]
+    vocabulary._lock = TellingLock()  # type: ignore[assignment]  # it is entered and left alone
 
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    add()
 
+    assert vocabulary.other is not None
+    vocabulary.other.join()
     assert vocabulary.ids == ("tea",)
 
 
