@@ -90,8 +90,15 @@ class Scoring:
             jointly=explorer.jointly if isinstance(explorer, JointExplorer) else None,
         )
 
-    def score(self, belief: Belief, *, eligible: Bools, unit_price: float = 0.0) -> ScoredArms:
-        """Score every arm by what is believed of its answer."""
+    def score(
+        self,
+        belief: Belief,
+        *,
+        eligible: Bools,
+        unit_price: float = 0.0,
+        effects: Float64s | None = None,
+    ) -> ScoredArms:
+        """Score every arm by what is believed of its answer, and its effect on top of it."""
         self._check_eligible(eligible)
         if not isinstance(belief, Belief):
             raise PluginError(f"a posterior must give a Belief, got {type(belief).__name__}")
@@ -99,12 +106,16 @@ class Scoring:
         if answer.shape != self.worth.shape or answer_sd.shape != self.worth.shape:
             raise PluginError("a posterior's belief must be two arrays, one number for each arm")
         worth, contact_cost = self._priced(unit_price)
+        if effects is not None:
+            answer = answer + self._checked_effects(effects)  # noqa: PLR6104  # not the belief's own
         value = worth * answer
         value -= contact_cost
         value_sd = np.abs(worth) * answer_sd
         if draws is None or self.jointly is None:
             explored = self.explorer.probabilities(value, value_sd, eligible=eligible)
         else:
+            if effects is not None:  # a draw less this cost is the draw and its effect, less cost
+                contact_cost = contact_cost - worth * effects  # noqa: PLR6104  # read-only
             draws = partial(_valued, draws, worth, contact_cost)
             explored = self.jointly(value, value_sd, draws=draws, eligible=eligible)
         self._check_explored(explored, eligible)
@@ -136,6 +147,14 @@ class Scoring:
             )
         if not np.count_nonzero(eligible):  # quicker than any()
             raise InvalidArgumentError("no arm is eligible: there is nothing to choose from")
+
+    def _checked_effects(self, effects: Float64s) -> Float64s:
+        if effects.dtype != np.float64 or effects.shape != self.worth.shape:
+            raise InvalidArgumentError(
+                f"effects must be float64 of shape {self.worth.shape}, "
+                f"got {effects.dtype} of {effects.shape}"
+            )
+        return effects
 
     def _check_explored(self, p: Float64s, eligible: Bools) -> None:
         name = type(self.explorer).__name__
