@@ -79,7 +79,10 @@ class Player:
         effects = self._effects(customer, segment=segment) if self._has_effects else None
         own = effects if self._has_own else None
         scored = self._selector.probabilities(
-            self._state, x, own=own, eligible=self._eligible,
+            self._state,
+            x,
+            own=own,
+            eligible=self._eligible,
             effects=None if self._has_own else effects,
         )
         arm = self._selector.draw(scored.p, draw_id=t)

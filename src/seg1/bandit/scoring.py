@@ -107,7 +107,7 @@ class Scoring:
             raise PluginError("a posterior's belief must be two arrays, one number for each arm")
         worth, contact_cost = self._priced(unit_price)
         if effects is not None:
-            answer = answer + self._checked_effects(effects)  # noqa: PLR6104  # not the belief's own
+            answer = answer + self._checked_effects(effects)
         value = worth * answer
         value -= contact_cost
         value_sd = np.abs(worth) * answer_sd
@@ -115,7 +115,7 @@ class Scoring:
             explored = self.explorer.probabilities(value, value_sd, eligible=eligible)
         else:
             if effects is not None:  # a draw less this cost is the draw and its effect, less cost
-                contact_cost = contact_cost - worth * effects  # noqa: PLR6104  # read-only
+                contact_cost = contact_cost - worth * effects
             draws = partial(_valued, draws, worth, contact_cost)
             explored = self.jointly(value, value_sd, draws=draws, eligible=eligible)
         self._check_explored(explored, eligible)

@@ -175,6 +175,14 @@ class Cells:
         self.drop_empty()
         return before - self.n_rows
 
+    def held(self, customer: Id) -> Iterator[dict[str, Any]]:  # Any: ids, sums and a count
+        """Tell the cells of a customer: where they lie, and their sums."""
+        for (group, segment), rows in zip(self.places, self._rows, strict=True):
+            row = rows.get(customer, -1)
+            if row >= 0:
+                told = {"group": group, "segment": segment, "n_rows": self.n_folded[row]}
+                yield told | {name: getattr(self, name)[row] for name in _SUMS}
+
     def decay(self, factor: float) -> None:
         """Multiply every row's weight."""
         if not len(self):

@@ -314,6 +314,16 @@ class PooledHistory:
         own = self.components.customers * cells.weight[row]
         return own / (self.components.noise + own)
 
+    def held(self, customer: Id) -> list[dict[str, Any]]:  # Any: ids, sums and a count
+        """Tell what is kept of a customer, by group and segment, as plain values.
+
+        Parameters
+        ----------
+        customer
+            Whose; of one of whom nothing is known nothing is told.
+        """
+        return list(self._cells.held(as_id(customer)))
+
     def copy(self) -> "PooledHistory":
         """Give a history that goes its own way."""
         return self.configuration.from_arrays(self.to_arrays())

@@ -268,8 +268,12 @@ class Regressions:
         # The squares, since they are what is summed.
         if not (math.isfinite(answer * answer) and math.isfinite(float(x @ x))):
             raise InvalidArgumentError("reward and x must be finite, and their squares too")
-        if self.learning.link == "logit" and not 0.0 <= answer <= 1.0:
-            raise InvalidArgumentError("a logit link learns acceptances: answers between 0 and 1")
+        # Less what the customer answers beyond others, which lies in [-1, 1].
+        if self.learning.link == "logit" and not -1.0 <= answer <= 2.0:  # noqa: PLR2004
+            raise InvalidArgumentError(
+                "a logit link learns acceptances: answers between 0 and 1, less an effect of the "
+                "customer's, which is at most 1"
+            )
 
     def check_sums(self, what: str) -> None:
         """Refuse what only sums of plain rows allow.
