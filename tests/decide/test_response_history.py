@@ -1,8 +1,6 @@
-"""What a customer has answered: read under consent, learned as windows close, kept in the row."""
+"""What a customer has answered: learned as windows close, kept in the row, and predicted with."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,85 +8,36 @@ from small_engine import (
     DAY,
     OFFERS,
     T0,
-    consent_of,
     decided_rows,
     engine_of,
-    ledger_of,
     rows_of,
     selector_of,
     state_of,
     told_state,
 )  # fmt: skip
+from small_history import (
+    LATER,
+    POOLING,
+    WINDOW,
+    answers_of,
+    effects_in,
+    history_in,
+    let_close,
+    liked_by,
+    lively,
+    n_held,
+    reopened,
+    visit,
+)
 
-from seg1 import Consent, ConsentLedger, ContextSchema, Goal, Offer, OfferSelector
-from seg1._types import Float64s, Id
+from seg1 import ContextSchema, Goal, Offer, OfferSelector
 from seg1.bandit import PartialPooling, PerOfferLinear
 from seg1.bandit.context import own_features
-from seg1.decide import Decision, Holdout, Personalizer, replay
+from seg1.decide import Personalizer, replay
 from seg1.decide.history import ResponseHistory
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.journal import Decided, DecisionLog, Journal, MemoryJournal
 from seg1.journal.records import Row
-
-POOLING = PartialPooling()
-WINDOW = 7 * DAY
-LATER = T0 + 40 * DAY
-
-
-def visit(
-    engine: Personalizer,
-    customer: Id,
-    *,
-    at: int,
-    likes: Id | None = None,
-    channel: str = "app",
-    key: str | None = None,
-) -> Decision:
-    """Decide, show, and answer: accepted where it is what the customer likes."""
-    context = {"hour": 9.0, "channel": channel}
-    d = engine.decide(customer, placement="app", context=context, at=at, id=key)
-    if d.logged and d.mode == "personalised":
-        engine.exposed(d.id, at=at)
-        if d.offer is not None and d.offer == likes:
-            engine.outcome(d.id, accepted=True, at=at + 1)
-    return d
-
-
-def liked_by(customer: int) -> str:
-    return "tea" if customer % 2 else "cake"
-
-
-def lively(journal: Journal | None = None, **settings: object) -> Personalizer:
-    """An engine that has seen twenty customers, of two tastes, for a month."""
-    given: dict[str, object] = {"history": POOLING, "segment": "channel", **settings}
-    engine = engine_of(journal=journal, selector=selector_of(no_offer=False), **given)  # type: ignore[arg-type]  # passed on
-    for n in range(400):
-        customer = n % 20
-        visit(engine, customer, at=T0 + n * DAY // 13, likes=liked_by(customer), key=f"visit-{n}")
-    return engine
-
-
-def effects_in(row: Decided) -> Float64s:
-    return np.frombuffer(row.effects)
-
-
-def history_in(engine: Personalizer) -> ResponseHistory:
-    history = state_of(engine).history
-    assert history is not None
-    return history
-
-
-def n_held(engine: Personalizer, customer: Id) -> int:
-    return sum(held["n_rows"] for held in answers_of(engine, customer))
-
-
-def answers_of(engine: Personalizer, customer: Id) -> list[dict[str, Any]]:
-    told: list[dict[str, Any]] = history_in(engine).told_of(customer, set())["answers"]
-    return told
-
-
-def let_close(engine: Personalizer, at: int = LATER) -> None:
-    engine.observe(99, item="milk", at=at)
 
 
 @pytest.fixture(scope="module")
@@ -103,11 +52,6 @@ def journal(known: list[Row]) -> MemoryJournal:
     for row in known:
         written.append(row)
     return written
-
-
-def reopened(journal: Journal, **settings: object) -> Personalizer:
-    given: dict[str, object] = {"history": POOLING, "segment": "channel", **settings}
-    return engine_of(journal=journal, selector=selector_of(no_offer=False), **given)  # type: ignore[arg-type]  # passed on
 
 
 def test_what_a_customer_answered_moves_what_is_predicted_for_that_customer(
@@ -214,73 +158,6 @@ def test_what_was_expected_is_forgotten_when_nothing_can_be_corrected_any_more()
     assert not history_in(engine)._forgetting
 
 
-def permits_of(customer: int, *, not_for: str) -> tuple[ConsentLedger, Consent]:
-    """A policy of three purposes; one customer permits all but one of them."""
-    ledger = ledger_of(*(c for c in (*range(20), 99) if c != customer), purposes=PARTS)
-    ledger.grant(customer, [p for p in PARTS if p != not_for], at=T0 - DAY, until=T0 + 999 * DAY)
-    rules = {("use", stage): ledger for stage in ("ingest", "candidates", "decide", "log")}
-    return ledger, Consent({**rules, ("know", "features"): ledger, ("check", "measure"): ledger})
-
-
-PARTS = ("use", "know", "check")
-
-
-def test_effects_are_read_only_where_features_are_permitted() -> None:
-    _, consent = permits_of(1, not_for="know")
-
-    engine = lively(consent=consent)
-    let_close(engine)
-
-    denied = [effects_in(row) for row in decided_rows(engine) if row.customer == 1]
-    others = [effects_in(row) for row in decided_rows(engine) if row.customer == 3]
-    assert n_held(engine, 1) > 5
-    assert not np.any(denied)
-    assert np.any(others)
-
-
-def test_who_does_not_permit_measuring_teaches_nothing() -> None:
-    _, consent = permits_of(1, not_for="check")
-
-    engine = lively(consent=consent)
-    let_close(engine)
-
-    assert n_held(engine, 1) == 0
-    assert n_held(engine, 3) > 5
-
-
-def test_a_fallback_reads_and_teaches_nothing() -> None:
-    engine = lively(consent=consent_of(ledger_of(*(c for c in range(20) if c != 1))))
-    let_close(engine)
-
-    rows = [row for row in decided_rows(engine) if row.mode == "fallback"]
-
-    assert len(rows) == 20
-    assert {row.effects for row in rows} == {b""}
-    assert n_held(engine, 1) == 0
-
-
-def test_a_customer_who_left_teaches_no_more_and_nothing_of_theirs_is_read() -> None:
-    engine = lively(consent=consent_of(ledger_of(*range(20))))
-    before = n_held(engine, 1)
-
-    engine.withdraw(1, at=T0 + 32 * DAY)
-    let_close(engine)
-    decision = visit(engine, 1, at=LATER + 1)
-
-    assert n_held(engine, 1) == before
-    assert decision.mode == "fallback"
-
-
-def test_who_is_held_out_teaches_no_offer() -> None:
-    engine = lively(holdout=Holdout(0.5, key=b"sixteen bytes at least"))
-    let_close(engine)
-
-    held_out = {row.customer for row in decided_rows(engine) if row.is_control}
-
-    assert 0 < len(held_out) < 20
-    assert all(n_held(engine, customer) == 0 for customer in held_out if customer is not None)
-
-
 def test_every_decision_holds_the_effects_it_was_made_with(journal: MemoryJournal) -> None:
     rows = [row for _, row in journal.read() if isinstance(row, Decided)]
 
@@ -340,40 +217,6 @@ def test_the_fingerprint_covers_it(journal: MemoryJournal) -> None:
     assert engine.fingerprint() != before
 
 
-def test_an_erased_customer_is_a_stranger_again(journal: MemoryJournal) -> None:
-    engine = reopened(journal)
-    x = np.frombuffer(decided_rows(engine)[0].context)
-    assert (history_in(engine).effects(1, x) != history_in(engine).effects(77, x)).any()
-
-    engine.erase(1, at=LATER)
-
-    assert (history_in(engine).effects(1, x) == history_in(engine).effects(77, x)).all()
-    assert 1 not in history_in(engine)._code_of
-    assert n_held(engine, 1) == 0
-    assert replay(journal, selector_of(no_offer=False)).n_different == 0
-
-
-def test_an_export_tells_what_is_held_and_what_it_makes(journal: MemoryJournal) -> None:
-    engine = reopened(journal)
-    decided = {row.decision_id for row in decided_rows(engine) if row.customer == 1}
-
-    told: dict[str, Any] = json.loads(json.dumps(engine.export(1, at=LATER)))
-
-    history, decision = told["history"], told["decisions"][-3]
-    x = np.frombuffer(decided_rows(engine)[0].context)
-    of_tea = next(held for held in history["answers"] if held["group"] == "tea")
-    assert of_tea["segment"] == "channel=app"
-    assert of_tea["effect"] == history_in(engine).effects(1, x)[0] > 0.1
-    assert 0 < of_tea["reliability"] < 1
-    assert {id_ for id_, _ in history["expected"]} < decided
-    assert len(history["expected"]) > 0
-    names = [name for name, _ in decision["effects"]]
-    assert names == ["tea", "cake", "wine", None]
-    stranger = engine.export(77, at=LATER)["history"]
-    assert stranger == {"answers": [], "expected": []}
-    assert reopened(journal, history=None, segment=None).export(1, at=LATER)["history"] is None
-
-
 def test_the_segment_is_what_the_model_saw_of_the_context() -> None:
     schema = ContextSchema(numeric={"hour": (0, 24)}, categorical={"channel": ["app", "till"]})
     selector = OfferSelector(OFFERS, context=schema, goal=Goal.response(), seed=3)
@@ -388,19 +231,6 @@ def test_the_segment_is_what_the_model_saw_of_the_context() -> None:
     assert names == ["channel=app", "channel=till", "channel:other", "channel:missing"]
     nowhere = ResponseHistory(POOLING, selector=selector, segment=None)
     assert nowhere._segment(schema.encode({"channel": "app"})) is None
-
-
-def test_a_segment_that_may_not_be_read_is_missing() -> None:
-    ledger = ledger_of(*range(20), 99)
-    consent = Consent.for_purposes(
-        ledger, train="profiling", decide="offers", measure="measurement",
-        features={"channel": "where I shop"},
-    )  # fmt: skip
-
-    engine = lively(consent=consent)
-    let_close(engine)
-
-    assert {held["segment"] for held in answers_of(engine, 1)} == {"channel:missing"}
 
 
 def test_who_is_new_has_what_others_of_the_segment_answer() -> None:
@@ -482,19 +312,6 @@ def test_where_nothing_is_known_every_probability_is_as_without() -> None:
     assert {row.effects for row in kept} == {np.zeros(4).tobytes()}
 
 
-def test_ids_of_two_kinds_are_two_customers() -> None:
-    engine = engine_of(history=POOLING, selector=selector_of(no_offer=False))
-    for n in range(40):
-        visit(engine, 5 if n % 2 else "5", at=T0 + n * DAY, likes="tea" if n % 2 else None)
-    let_close(engine, at=T0 + 80 * DAY)
-
-    for customer in (5, "5"):
-        visit(engine, customer, at=T0 + 81 * DAY)
-
-    number, text = (effects_in(row)[0] for row in decided_rows(engine)[-2:])
-    assert number > 0 > text
-
-
 def test_acceptances_under_a_logit_link_are_learned_too() -> None:
     posterior = PerOfferLinear(link="logit")
     selector = OfferSelector(
@@ -553,27 +370,3 @@ def test_what_cannot_be_kept_is_refused_with_what_to_write() -> None:
     for segment in ("tier", "hour"):
         with pytest.raises(InvalidArgumentError, match=f"segment '{segment}' is no category"):
             engine_of(history=POOLING, segment=segment)
-
-
-def test_a_policy_that_limits_the_age_of_what_is_read_is_refused() -> None:
-    ledger = ledger_of(1)
-    for purpose in ("offers", "profiling"):
-        consent = Consent.for_purposes(
-            ledger, train="profiling", decide="offers", measure="measurement",
-            retention_days={purpose: 90},
-        )  # fmt: skip
-        if purpose == "offers":
-            with pytest.raises(InvalidArgumentError, match="sums that know no age"):
-                engine_of(consent=consent, history=POOLING)
-        else:
-            engine_of(consent=consent, history=POOLING)
-
-
-def test_no_customer_is_named_in_a_repr() -> None:
-    engine = engine_of(history=POOLING, selector=selector_of(no_offer=False))
-    visit(engine, "canary-7f3a91", at=T0, likes="tea")
-    let_close(engine)
-
-    history = history_in(engine)
-
-    assert "canary" not in f"{history!r}{history._pooled!r}{engine!r}{decided_rows(engine)!r}"

@@ -154,7 +154,8 @@ def _check_closed(journal: Journal) -> None:
 
 def _some_rows() -> list[Row]:
     bare = _decided("visit-2", customer=7)._replace(
-        customer=None, offer=None, price=None, slot=None, context=b"", affinity=b"", arm=-1,
+        customer=None, offer=None, price=None, slot=None, context=b"", affinity=b"", effects=b"",
+        arm=-1,
     )  # fmt: skip
     return [
         _swapped(),
