@@ -28,7 +28,12 @@ OFFERS = [
     Offer("soup", worth=1.0, features={"hot": 1.0}),
 ]
 GOALS = [Goal.margin(contact_cost=0.02), Goal.incremental(reward_cap=5.0, window_days=7)]
-EXPLORERS = [ThompsonSampling(), InverseGap(), Softmax(), Greedy(without_floor=True)]
+EXPLORERS = [
+    ThompsonSampling(scale=2.0, optimism=0),
+    InverseGap(),
+    Softmax(),
+    Greedy(without_floor=True),
+]
 POSTERIORS = [PerOfferLinear(), HybridLinear(), HybridLinear(link="logit")]
 EVERYTHING = np.ones(5, np.bool_)
 X = np.ones(1)

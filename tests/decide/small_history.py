@@ -33,6 +33,7 @@ def visit(
 ) -> Decision:
     """Decide, show, and answer: accepted where it is what the customer likes."""
     context = {"hour": 9.0, "channel": channel}
+    key = key or f"{customer!r}-{at}-{channel}"  # draws are keyed: they come out the same each time
     d = engine.decide(customer, placement="app", context=context, at=at, id=key)
     if d.logged and d.mode == "personalised":
         engine.exposed(d.id, at=at)

@@ -35,9 +35,9 @@ from seg1.bandit import PartialPooling, PerOfferLinear
 from seg1.bandit.context import own_features
 from seg1.decide import Personalizer, replay
 from seg1.decide.history import ResponseHistory
-from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.journal import Decided, DecisionLog, Journal, MemoryJournal
 from seg1.journal.records import Row
+from seg1.measure import Gate, value
 
 
 @pytest.fixture(scope="module")
@@ -213,8 +213,14 @@ def test_the_fingerprint_covers_it(journal: MemoryJournal) -> None:
     before = engine.fingerprint()
 
     history_in(engine)._pooled.fold(0, 1.0, expected=0.0, group=0, at_us=T0)
+    with_another_sum = engine.fingerprint()
+    history_in(engine)._code_of[77] = 20
+    with_another_customer = engine.fingerprint()
+    history_in(engine)._expected["visit-399"] = (T0, 0.5)
+    with_another_expectation = engine.fingerprint()
 
-    assert engine.fingerprint() != before
+    told = {before, with_another_sum, with_another_customer, with_another_expectation}
+    assert len(told) == 4
 
 
 def test_the_segment_is_what_the_model_saw_of_the_context() -> None:
@@ -259,6 +265,10 @@ def test_a_frozen_policy_goes_by_the_effects_of_the_log(journal: MemoryJournal) 
     assert log.states.effects.shape == (401, 4)
 
     again = policy(log.states)
+    gate = Gate(min_ess=1, max_weight_share=1.0, max_mean_weight_z=1e9)
+    one_step = value(log, policy=policy, estimator="ips", gate=gate)
+    weights = again[np.arange(401), log.arm] / log.action_prob
+    assert one_step.estimate == pytest.approx((weights * log.reward).mean())
     last = decided_rows(engine)[-1]
     assert again[-1, last.arm] == last.action_prob
 
@@ -325,48 +335,3 @@ def test_acceptances_under_a_logit_link_are_learned_too() -> None:
     visit(engine, 1, at=LATER)
 
     assert effects_in(decided_rows(engine)[-1])[0] > 0.1
-
-
-def test_where_rewards_are_learned_no_offer_has_an_effect_too() -> None:
-    goal = Goal.incremental(reward_cap=50.0, window_days=7)
-    engine = engine_of(
-        history=PartialPooling(noise_sd=5.0), selector=selector_of([Offer("tea")], goal=goal)
-    )
-    for n in range(300):
-        customer = n % 20
-        d = engine.decide(customer, placement="app", at=T0 + n * DAY // 9)
-        if d.offer is not None:
-            engine.exposed(d.id, at=d.at_us)
-        engine.outcome(d.id, reward=20.0 if customer == 1 else 1.0, at=d.at_us + 1)
-
-    for customer in (1, 2):
-        engine.decide(customer, placement="app", at=T0 + 60 * DAY)
-
-    big, small = map(effects_in, decided_rows(engine)[-2:])
-    assert min(big) > 5
-    assert max(small) < 0
-
-
-def test_the_largest_rewards_spoil_neither_fold_nor_effects() -> None:
-    goal = Goal.incremental(reward_cap=1e100, window_days=7)
-    selector = selector_of([Offer("tea")], goal=goal, no_offer=False)
-    engine = engine_of(history=POOLING, selector=selector)
-    for n in range(8):
-        d = engine.decide(n % 2, placement="app", at=T0 + n * DAY)
-        engine.exposed(d.id, at=d.at_us)
-        engine.outcome(d.id, reward=-1e100 if n % 2 else 1e100, at=d.at_us + 1)
-    let_close(engine)
-
-    told = history_in(engine).effects(1, np.frombuffer(decided_rows(engine)[0].context))
-
-    assert np.isfinite(told).all()
-
-
-def test_what_cannot_be_kept_is_refused_with_what_to_write() -> None:
-    with pytest.raises(InvalidTypeError, match="history must be a PartialPooling, got dict"):
-        engine_of(history={})  # type: ignore[arg-type]  # that is what is tested
-    with pytest.raises(InvalidArgumentError, match="give history= too"):
-        engine_of(segment="channel")
-    for segment in ("tier", "hour"):
-        with pytest.raises(InvalidArgumentError, match=f"segment '{segment}' is no category"):
-            engine_of(history=POOLING, segment=segment)

@@ -14,6 +14,7 @@ from small_engine import (
     ledger_of,
     rows_of,
     selector_of,
+    without,
 )  # fmt: skip
 from small_history import (
     LATER,
@@ -70,6 +71,15 @@ def test_effects_are_read_only_where_features_are_permitted() -> None:
     assert n_held(engine, 1) > 5
     assert not np.any(denied)
     assert np.any(others)
+
+
+def test_a_decision_that_may_not_be_logged_holds_no_effects() -> None:
+    engine = lively(consent=without("log", ledger_of(*range(20), 99)))
+
+    rows = decided_rows(engine)
+
+    assert {(row.customer, row.effects) for row in rows} == {(None, b"")}
+    assert n_held(engine, 1) == 0
 
 
 def test_who_does_not_permit_measuring_teaches_nothing() -> None:
