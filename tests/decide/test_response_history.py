@@ -130,11 +130,15 @@ def test_a_later_correction_changes_the_answer_and_not_what_was_expected() -> No
     customer = row.customer
     assert isinstance(customer, int)
     was_accepted = row.offer == liked_by(customer)
-    before = residual_of(engine, row)
+    before, sums = residual_of(engine, row), state_of(engine).posterior.to_arrays()
 
     engine.outcome(row.decision_id, accepted=not was_accepted, at=row.at_us + 2, correct=True)
 
-    change = residual_of(engine, row) - before
+    change, effect = residual_of(engine, row) - before, effects_in(row)[row.arm]
+    corrected = state_of(engine).posterior.to_arrays()
+    b, q = (corrected[name][row.arm] - sums[name][row.arm] for name in ("b", "q"))
+    assert abs(effect) > 0.01
+    assert q / b[0] == pytest.approx(1.0 - 2.0 * effect)  # of an answer less the effect, squared
     weight = POOLING.weight(0)
     assert abs(change) == pytest.approx(weight, abs=0.1)  # decayed by a week at most
     assert (change > 0) != was_accepted

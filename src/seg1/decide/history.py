@@ -69,7 +69,7 @@ class ResponseHistory:
         """
         who, segment = self._code_of.get(customer, _NOBODY), self._segment(context)
         groups = (*range(len(self._arms.offers)), _NO_OFFER)
-        told = np.array([self._pooled.effect(who, segment, group=group) for group in groups])
+        told = np.array(self._pooled.effects(who, segment, groups=groups))
         return told.clip(-self._most, self._most, out=told)
 
     def learn(self, row: Decided, answer: float, *, posterior: PosteriorState) -> None:
