@@ -29,7 +29,7 @@ from seg1.testing import worlds
 from seg1.testing.worlds import World, reward
 
 WORLDS = ("heterogeneous", "homogeneous")
-WAYS = ("all", "segment", "individual", "segment_category", "as_chosen")
+WAYS = ("all", "segment", "individual", "segment_category", "as_chosen", "offset")
 N_NEW = 5  # contacts
 
 Floats = NDArray[np.float64]
@@ -58,7 +58,8 @@ class Player:
             no_offer=False,
             seed=seed,
         )
-        self._has_own = way not in ("all", "segment_category")
+        self._has_effects = way not in ("all", "segment_category")
+        self._has_own = self._has_effects and way != "offset"
         n_features = self._selector.schema.n_features + self._has_own
         self._state = self._selector.start(n_features=n_features)
         self._history = PartialPooling().start()
@@ -75,18 +76,28 @@ class Player:
         """Choose an arm in round t, learn what it brought, and give it."""
         at_us = int(self._world.at_us[t])
         x = self._encoded(t, segment=segment)
-        own = self._effects(customer, segment=segment) if self._has_own else None
-        scored = self._selector.probabilities(self._state, x, own=own, eligible=self._eligible)
+        effects = self._effects(customer, segment=segment) if self._has_effects else None
+        own = effects if self._has_own else None
+        scored = self._selector.probabilities(
+            self._state,
+            x,
+            own=own,
+            eligible=self._eligible,
+            effects=None if self._has_own else effects,
+        )
         arm = self._selector.draw(scored.p, draw_id=t)
         answer = reward(self._world, t, arm)
-        if own is not None:
+        if effects is not None:
             expected = float(scored.response[arm])
             if self._way != "as_chosen":  # of one who is like the others
                 expected = self._expected(x)[arm]
             self._history.fold(
                 customer, answer, expected=expected, segment=segment, group=arm, at_us=at_us
             )
-            x = np.append(x, own[arm])
+            if own is not None:
+                x = np.append(x, own[arm])
+            else:
+                answer -= effects[arm]
         self._state.fold(arm, x, answer, at_us=at_us)
         return arm
 
@@ -104,7 +115,8 @@ class Player:
         return np.array([self._history.effect(who, segment, group=arm) for arm in arms])
 
     def _expected(self, x: Floats) -> list[float]:
-        mean = self._state.belief(x, own=np.zeros(self._world.n_arms)).mean
+        own = np.zeros(self._world.n_arms) if self._has_own else None
+        mean = self._state.belief(x, own=own).mean
         expected: list[float] = mean.clip(0.0, 1.0).tolist()
         return expected
 

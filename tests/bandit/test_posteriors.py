@@ -378,8 +378,9 @@ def test_a_logit_link_can_only_fold_again(posterior: Posterior) -> None:
         state.merge(state.copy())
     with pytest.raises(InvalidArgumentError, match="cannot be removed: under a logit link"):
         state.remove(0, np.ones(D), 1.0, at_us=0)
-    with pytest.raises(InvalidArgumentError, match="answers between 0 and 1"):
-        state.fold(0, np.ones(D), 2.0, at_us=0)
+    for answer in (-1.1, 2.1):  # an acceptance less an effect lies between -1 and 2
+        with pytest.raises(InvalidArgumentError, match="answers between 0 and 1, less an effect"):
+            state.fold(0, np.ones(D), answer, at_us=0)
 
 
 @pytest.mark.parametrize("posterior", LOGIT, ids=lambda p: type(p).__name__)

@@ -521,6 +521,7 @@ def some_states(chosen_by: OfferSelector, *, n_rows: int = 20) -> SimpleNamespac
     eligible[:, -1], eligible[3] = True, False
     return SimpleNamespace(
         arms=chosen_by.arms, context=np.array(rows), affinity=np.zeros((n_rows, 0)),
+        effects=np.zeros((n_rows, 0)),
         eligible=eligible,
     )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """What a selector keeps: saved and taken up again, warm starts, corrections, and its reasons."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,22 @@ def test_a_warm_start_is_as_if_each_answer_had_been_learned() -> None:
             one_by_one.learn(choice, accepted=bool(accepted), at=choice.at_us)
     assert n_rows == warm.n_learned == one_by_one.n_learned > 0
     assert visited(warm, first=80, last=90) == visited(one_by_one, first=80, last=90)
+
+
+def test_a_warm_start_learns_answers_less_the_effects_of_the_customers() -> None:
+    log, answers = log_of(selector(posterior=PerOfferLinear()), n_rows=80)
+    effects = np.random.default_rng(1).normal(0.0, 0.1, size=(80, len(OFFERS) + 1))
+    warm = selector(posterior=PerOfferLinear())
+    state, arms = warm.start(), warm.arms
+
+    warm.warm_start(replace(log, states=replace(log.states, effects=effects)))
+
+    for i, (choice, accepted) in enumerate(answers):
+        offer = arms.offer_index[choice.arm]
+        if i % 10 and offer >= 0:
+            state.fold(choice.arm, choice.x, accepted - effects[i, offer], at_us=choice.at_us)
+    learned = warm._state.to_arrays()
+    assert all((learned[name] == array).all() for name, array in state.to_arrays().items())
 
 
 def test_a_log_that_does_not_fit_teaches_nothing() -> None:

@@ -6,7 +6,7 @@ from os import PathLike
 
 from seg1 import Consent, ConsentLedger, ConsentNotNeeded, ContextSchema, Goal, Offer, OfferSelector
 from seg1._types import Id
-from seg1.bandit import ThompsonSampling
+from seg1.bandit import PartialPooling, ThompsonSampling
 from seg1.decide import Budget, Decision, FrequencyCap, Holdout, OfferFilter, Personalizer
 from seg1.decide.state import State
 from seg1.journal import Decided, Erased, Journal, MemoryJournal, Row
@@ -63,6 +63,8 @@ def engine_of(
     holdout: Holdout | None = None,
     placements: Sequence[Placement] = (),
     recommender: ALSModel | None = None,
+    history: PartialPooling | None = None,
+    segment: str | None = None,
 ) -> Personalizer:
     return Personalizer(
         selector or selector_of(offers),
@@ -72,6 +74,8 @@ def engine_of(
         holdout=holdout,
         placements=placements,
         recommender=recommender,
+        history=history,
+        segment=segment,
     )
 
 
@@ -96,9 +100,12 @@ def state_of(engine: Personalizer) -> State:
 def told_state(state: State, *, is_counting_rows: bool = True) -> dict[str, object]:
     """All that a state knows, as values that compare to the last bit."""
     arrays = state.posterior.to_arrays()
-    outcomes, counters = state.outcomes, state.counters
+    outcomes, counters, history = state.outcomes, state.counters, state.history
+    pooled = {} if history is None else history.to_arrays()
     return {
         "posterior": {name: (array.dtype, array.tobytes()) for name, array in arrays.items()},
+        "history": {name: (array.dtype, array.tobytes()) for name, array in pooled.items()},
+        "of_customers": None if history is None else history.told(),
         "held": counters.held,
         "spent": counters.spent,
         "contacts": {customer: at for customer, at in counters._contacts.items() if at},

@@ -224,6 +224,54 @@ def test_what_is_no_journal_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert text.read_text().startswith("not a database")
 
 
+def as_of_before(path: Path) -> None:
+    """Make of a journal's file what an earlier version would have written."""
+    connection = sqlite3.connect(path)
+    connection.execute("alter table journal drop column effects")
+    connection.close()
+
+
+def test_a_journal_of_an_earlier_version_opens_and_goes_on(tmp_path: Path) -> None:
+    path, row = tmp_path / "shop.sqlite", _decided("visit-1", customer=7)
+    journal = SqliteJournal(path)
+    for each in (row, Exposed(decision_id="visit-1", at_us=1)):
+        journal.append(each)
+    journal.close()
+    as_of_before(path)
+
+    first, second = SqliteJournal(path), SqliteJournal(path)
+    first.append(row)
+
+    earlier = row._replace(effects=b"")
+    assert row.effects
+    assert [each for _, each in first.read()] == [
+        earlier, Exposed(decision_id="visit-1", at_us=1), row,
+    ]  # fmt: skip
+    assert second.find("visit-1") == row
+    first.close()
+    second.close()
+
+
+def test_of_two_that_open_an_earlier_journal_at_once_both_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "shop.sqlite"
+    SqliteJournal(path).close()
+    as_of_before(path)
+    add, others = SqliteJournal._add_columns, []
+
+    def overtaken(journal: SqliteJournal) -> None:
+        monkeypatch.undo()
+        others.append(SqliteJournal(path))
+        add(journal)
+
+    monkeypatch.setattr(SqliteJournal, "_add_columns", overtaken)
+    SqliteJournal(path).close()
+
+    assert others[0].append(_decided("visit-1", customer=7)) == 1
+    others[0].close()
+
+
 def test_a_durability_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="must be NORMAL or FULL, got 'OFF'"):
         SqliteJournal(tmp_path / "j.sqlite", synchronous="OFF")

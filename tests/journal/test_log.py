@@ -190,8 +190,12 @@ def test_states_that_do_not_fit_are_refused(good: DecisionLog) -> None:
     blocked = replace(good.states, eligible=np.zeros_like(good.states.eligible))
     flat = replace(good.states, context=np.zeros(30))
     narrow = replace(good.states, eligible=np.ones((30, 1), dtype=np.bool_))
+    short = replace(good.states, effects=np.ones((30, 2)))
 
-    for states, message in ((blocked, "not eligible"), (flat, "context"), (narrow, "eligible")):
+    for states, message in (
+        (blocked, "not eligible"), (flat, "context"), (narrow, "eligible"),
+        (short, r"effects must have shape \(30, n_offers \+ 1\)"),
+    ):  # fmt: skip
         with pytest.raises(InvalidArgumentError, match=message):
             replace(good, states=states)
 

@@ -88,6 +88,7 @@ class Configuration:
         own: Float64s | None = None,
         eligible: Bools,
         unit_price: float = 0.0,
+        effects: Float64s | None = None,
     ) -> ScoredArms:
         """Give the probability of every arm, and what it was made of. Reads the state only.
 
@@ -105,6 +106,10 @@ class Configuration:
             Price of pacing, >= 0, for each unit that an offer costs: charged for the *expected*
             cost, which is the offer's cost times the answer where acceptance is learned, and the
             offer's cost where a reward is.
+        effects
+            How much more than others this customer answers to each arm, in the unit of answers, as
+            `PooledHistory.effect` tells; added to what is believed. A state that is asked so must
+            be told answers less the effect. float64, shape (n_arms,); None: 0.
 
         Returns
         -------
@@ -118,7 +123,9 @@ class Configuration:
             Where explorer or posterior answered in a form that their contracts forbid.
         """
         believed = self._scoring.ask(state, x, own=own)
-        return self._scoring.score(believed, eligible=eligible, unit_price=unit_price)
+        return self._scoring.score(
+            believed, eligible=eligible, unit_price=unit_price, effects=effects
+        )
 
     def draw(self, p: Float64s, *, draw_id: Id, attempt: int = 0) -> int:
         """Draw an arm: what seed, id and attempt decide, from the very vector given.

@@ -7,6 +7,7 @@ import numpy as np
 
 from seg1._types import Bools, Float64s
 from seg1.bandit.context import own_features
+from seg1.bandit.customers.effects import effects_of_arms
 from seg1.bandit.posteriors.posterior import PosteriorState
 from seg1.bandit.scoring import Scoring
 from seg1.errors import InvalidArgumentError
@@ -31,6 +32,11 @@ class PolicyStates(Protocol):
     @property
     def affinity(self) -> Float64s:
         """The customer's affinity to each offer, shape (n_rows, n_offers); or (n_rows, 0)."""
+        ...
+
+    @property
+    def effects(self) -> Float64s:
+        """The customer's effects, shape (n_rows, n_offers + 1); or (n_rows, 0)."""
         ...
 
     @property
@@ -59,7 +65,7 @@ class FrozenPolicy:
     >>> policy = selector.frozen()
     >>> states = SimpleNamespace(
     ...     arms=selector.arms, context=np.ones((2, 1)), affinity=np.ones((2, 0)),
-    ...     eligible=np.array([[1, 1], [0, 1]], bool))
+    ...     effects=np.ones((2, 0)), eligible=np.array([[1, 1], [0, 1]], bool))
     >>> policy(states).round(2).tolist()
     [[1.0, 0.01], [0.0, 1.0]]
     """
@@ -72,7 +78,8 @@ class FrozenPolicy:
         """Give the probability of each arm, float64, shape (n_rows, n_arms).
 
         Rows sum to 1 and are 0 where an arm is not eligible; a row without any eligible arm is all
-        0. Nothing is learned.
+        0. Nothing is learned. A customer's effects are those that were known at that moment; where
+        there are none, everybody is as those alike in the context.
 
         Raises
         ------
@@ -88,6 +95,7 @@ class FrozenPolicy:
         for row in np.flatnonzero(states.eligible.any(axis=1)):
             own = own_features(states.affinity[row], self.arms)
             believed = self._scoring.ask(self._state, states.context[row], own=own)
-            scored = self._scoring.score(believed, eligible=states.eligible[row])
+            effects = effects_of_arms(states.effects[row], self.arms)
+            scored = self._scoring.score(believed, eligible=states.eligible[row], effects=effects)
             probabilities[row] = scored.p
         return probabilities

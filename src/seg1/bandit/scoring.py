@@ -120,17 +120,26 @@ class Scoring:
         return believed
 
     def score(
-        self, believed: Belief | Float64s, *, eligible: Bools, unit_price: float = 0.0
+        self,
+        believed: Belief | Float64s,
+        *,
+        eligible: Bools,
+        unit_price: float = 0.0,
+        effects: Float64s | None = None,
     ) -> ScoredArms:
-        """Score every arm by what is believed of its answer; see `ask`."""
+        """Score every arm by what is believed of its answer, see `ask`, and its effect on top."""
         is_all = self._check_eligible(eligible) == len(eligible)
         answer, answer_sd, draws = self._checked_belief(believed)
+        if effects is not None:
+            answer = answer + self._checked_effects(effects)
         value, value_sd = answer, answer_sd
-        if unit_price or not self.is_plain:
+        if unit_price or effects is not None or not self.is_plain:
             worth, contact_cost = self._priced(unit_price)
             value = worth * answer
             value -= contact_cost
             value_sd = np.abs(worth) * answer_sd
+            if effects is not None:  # a draw less this cost is the draw and its effect, less cost
+                contact_cost = contact_cost - worth * effects
             draws = draws and partial(_valued, draws, worth, contact_cost)
         if self.by_means is not None:
             explored = self.by_means(value, eligible=eligible)
@@ -180,6 +189,14 @@ class Scoring:
         if not n_eligible:
             raise InvalidArgumentError("no arm is eligible: there is nothing to choose from")
         return n_eligible
+
+    def _checked_effects(self, effects: Float64s) -> Float64s:
+        if effects.dtype != _FLOAT64 or effects.shape != self.worth.shape:
+            raise InvalidArgumentError(
+                f"effects must be float64 of shape {self.worth.shape}, "
+                f"got {effects.dtype} of {effects.shape}"
+            )
+        return effects
 
     def _checked_total(self, p: Float64s, eligible: Bools | None) -> float:
         """Give the sum of what an explorer answered, which is 1 but for rounding."""

@@ -50,11 +50,19 @@ def rows_of(log: "DecisionLog", *, arms: Arms, goal: Goal, n_features: int) -> l
         # Of an arm that is worth nothing, a reward does not say whether it was accepted.
         taught &= (arms.offer_index[log.arm] >= 0) & (arms.worth[log.arm] != 0.0)
     places = np.flatnonzero(taught)
-    answers = _answers(log, arms, goal)
+    # What a customer answers beyond others is not what the offer is answered.
+    answers = _answers(log, arms, goal) - _effects(log, arms)
     return [
         LogRow(int(log.arm[i]), log.states.context[i], float(answers[i]), int(log.states.at_us[i]))
         for i in places
     ]
+
+
+def _effects(log: "DecisionLog", arms: Arms) -> Float64s:
+    if not log.states.effects.shape[1]:
+        return np.zeros(len(log))
+    effects: Float64s = log.states.effects[np.arange(len(log)), arms.offer_index[log.arm]]
+    return effects
 
 
 def _answers(log: "DecisionLog", arms: Arms, goal: Goal) -> Float64s:

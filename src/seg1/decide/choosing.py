@@ -93,6 +93,7 @@ def choose_arm(
     context: Float64s,
     *,
     own: Float64s | None,
+    effects: Float64s | None,
     decision_id: str,
     allowed: Bools,
 ) -> Chosen:
@@ -104,6 +105,8 @@ def choose_arm(
         The configuration, and what was learned so far.
     context, own
         What the model sees; see `own_features`.
+    effects
+        What the customer answers to each arm beyond others; see `effects_of_arms`.
     decision_id
         The draw is keyed by it.
     allowed
@@ -112,7 +115,9 @@ def choose_arm(
     if not allowed.any():
         return _nothing(selector, allowed, mode="none")
     eligible = arms_of(selector.arms, allowed)
-    scored = selector.probabilities(state.posterior, context, own=own, eligible=eligible)
+    scored = selector.probabilities(
+        state.posterior, context, own=own, eligible=eligible, effects=effects
+    )
     arm = selector.draw(scored.p, draw_id=decision_id)
     return Chosen(
         mode="personalised",

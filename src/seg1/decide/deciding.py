@@ -10,6 +10,7 @@ import numpy as np
 from seg1._types import Bools, Float64s, Id
 from seg1.bandit import OfferSelector
 from seg1.bandit.context import own_features
+from seg1.bandit.customers.effects import effects_of_arms
 from seg1.consent import Permits
 from seg1.decide.choosing import (
     Chosen,
@@ -163,6 +164,7 @@ class Deciding:
         return Inputs(
             context=context,
             affinity=self._affinity_of(request, permits),
+            effects=self._effects_of(request, permits, context),
             permits=permits,
             holdout_prob=self._holdout.share if has_draw and self._holdout is not None else 0.0,
             policy=self._policy,
@@ -181,6 +183,14 @@ class Deciding:
             observed = [e for e in observed if e.at_us >= request.at_us - self._retention_us]
         return self.affinity.of(request.customer, observed)
 
+    def _effects_of(self, request: Request, permits: Permits, context: Float64s) -> Float64s:
+        history = self._core.state.history
+        if history is None:
+            return np.zeros(0)
+        if not permits.bits & BIT["features"]:
+            return np.zeros(len(self._offers) + 1)
+        return history.effects(request.customer, context)
+
     def _choose(
         self, request: Request, inputs: Inputs, *, decision_id: str, allowed: Bools
     ) -> Chosen:
@@ -192,6 +202,7 @@ class Deciding:
             self._core.state,
             inputs.context,
             own=own_features(inputs.affinity, self.selector.arms),
+            effects=effects_of_arms(inputs.effects, self.selector.arms),
             decision_id=decision_id,
             allowed=allowed,
         )
@@ -254,8 +265,8 @@ class Deciding:
             row = self._write(
                 request, chosen, decision_id=decision_id,
                 inputs=Inputs(
-                    context=nothing, affinity=nothing, permits=None, holdout_prob=0.0,
-                    policy=self._policy, model="", catalogue=self.version,
+                    context=nothing, affinity=nothing, effects=nothing, permits=None,
+                    holdout_prob=0.0, policy=self._policy, model="", catalogue=self.version,
                     state_seq=self._core.state.n_rows,
                 ),
             )  # fmt: skip

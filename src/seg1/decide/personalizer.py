@@ -8,7 +8,7 @@ from typing import Self
 
 from seg1._checks import check_at_least, to_us
 from seg1._types import At, Id
-from seg1.bandit import FrozenPolicy, OfferSelector
+from seg1.bandit import FrozenPolicy, OfferSelector, PartialPooling
 from seg1.consent import ConsentDoor
 from seg1.consent.policy import check_consent
 from seg1.decide.affinity import Affinity
@@ -28,6 +28,7 @@ from seg1.decide.door import (
     checked_context,
 )  # fmt: skip
 from seg1.decide.eligibility import OfferFilter, Request, check_filter
+from seg1.decide.history import history_of
 from seg1.decide.holdout import Holdout
 from seg1.decide.rights import erase_customer, export_customer
 from seg1.decide.state import State
@@ -62,6 +63,11 @@ class Personalizer:
         Path of an SQLite file (made where missing), or a `Journal`.
     placements
         Placements whose windows differ from the defaults.
+    history
+        How to keep what each customer has answered to each offer beyond what was expected: what is
+        predicted moves by it. None: customers are what context and taste say.
+    segment
+        The category of the context that says what a customer is alike others in. None: all are.
 
     Raises
     ------
@@ -93,6 +99,8 @@ class Personalizer:
         holdout: Holdout | None = None,
         journal: str | PathLike[str] | Journal,
         placements: Sequence[Placement] = (),
+        history: PartialPooling | None = None,
+        segment: str | None = None,
     ) -> None:
         if not isinstance(selector, OfferSelector):
             raise InvalidTypeError(
@@ -103,6 +111,7 @@ class Personalizer:
         check_special(selector, consent)
         if recommender is not None:
             check_model(recommender)
+        own_history = history_of(history, segment=segment, selector=selector, consent=consent)
         rules = tuple(filters)
         caps = [rule for rule in rules if isinstance(rule, FrequencyCap)]
         budgets = [rule for rule in rules if isinstance(rule, Budget)]
@@ -114,7 +123,9 @@ class Personalizer:
         self.journal, self._core = open_core(
             journal,
             consent=consent,
-            fresh=lambda: State(selector, catalogue=version, n_features=n_features, caps=caps),
+            fresh=lambda: State(
+                selector, catalogue=version, n_features=n_features, caps=caps, history=own_history()
+            ),
         )
         self._deciding = Deciding(
             self._core,
@@ -332,7 +343,8 @@ class Personalizer:
         dict
             "said": what the ledgers recorded; "permits": what is permitted at that moment, and why;
             "decisions" and "observed": rows of the journal; "contacts_us": what the frequency caps
-            count; "recommender": history, factors and affinities, None without one;
+            count; "history": sums of the answers to each offer, None where they are not kept;
+            "recommender": history, factors and affinities, None without one;
             "left_by_erase": what an erasure would leave, and until when.
 
         Raises

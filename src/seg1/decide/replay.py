@@ -6,6 +6,7 @@ import numpy as np
 
 from seg1.bandit import OfferSelector
 from seg1.bandit.context import own_features
+from seg1.bandit.customers.effects import effects_of_arms
 from seg1.decide.state import State
 from seg1.journal import Decided, Journal
 
@@ -89,6 +90,7 @@ def _draw_again(row: Decided, state: State, selector: OfferSelector, *, catalogu
         own=own_features(affinity, selector.arms),
         eligible=bits.astype(np.bool_),
         unit_price=row.unit_price,
+        effects=effects_of_arms(np.frombuffer(row.effects, dtype="<f8"), selector.arms),
     )
     arm = selector.draw(scored.p, draw_id=row.decision_id, attempt=row.attempt)
     is_same = arm == row.arm and float(scored.p[arm]) == row.action_prob

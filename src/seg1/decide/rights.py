@@ -45,6 +45,9 @@ def export_customer(
     with core.lock:
         observed = list(core.state.observed.get(customer, ()))
         contacts = core.state.counters.contacts_of(customer)
+        own = {str(row["decision_id"]) for row in rows if row["kind"] == "decided"}
+        history = core.state.history
+        answers = None if history is None else history.told_of(customer, own)
     said = _said(core, customer)
     left = [_LEDGER] if said else []
     knows = affinity is not None and affinity.knows(customer)
@@ -58,6 +61,7 @@ def export_customer(
         "decisions": [row for row in rows if row["kind"] != "observed"],
         "observed": [row for row in rows if row["kind"] == "observed"],
         "contacts_us": contacts,
+        "history": answers,
         "recommender": None if affinity is None else affinity.told(customer, observed),
         "left_by_erase": [*left, _MODEL] if knows else left,
     }

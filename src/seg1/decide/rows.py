@@ -25,7 +25,7 @@ class Inputs(NamedTuple):
 
     Attributes
     ----------
-    context, affinity
+    context, affinity, effects
         The numbers the model saw; empty where nothing personal was read.
     permits
         What the customer permits; None where the row may hold neither customer nor context.
@@ -37,6 +37,7 @@ class Inputs(NamedTuple):
 
     context: Float64s
     affinity: Float64s
+    effects: Float64s
     permits: Permits | None
     holdout_prob: float
     policy: str
@@ -88,6 +89,7 @@ def decided_row(
         catalogue=inputs.catalogue,
         consent_epoch=permits.epoch if permits is not None else 0,
         state_seq=inputs.state_seq,
+        effects=_bytes(inputs.effects) if is_logged else b"",
     )
 
 

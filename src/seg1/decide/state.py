@@ -10,6 +10,7 @@ import numpy as np
 from seg1._types import Float64s, Id
 from seg1.bandit import OfferSelector
 from seg1.decide.counters import Counters, FrequencyCap
+from seg1.decide.history import ResponseHistory, effect_of
 from seg1.journal import (
     Answered,
     Correction,
@@ -43,6 +44,8 @@ class State:
         Length of the vectors that the model sees.
     caps
         The caps that contacts are remembered for.
+    history
+        One of nothing, where customers' own responses are kept.
 
     Attributes
     ----------
@@ -51,6 +54,8 @@ class State:
     observed
         The latest 256 events of each customer outside any decision; none where no recommender
         makes a feature of them.
+    history
+        What customers answered beyond what was expected; None where that is not kept.
     catalogue_in_force
         Version of the catalogue that was declared last.
     n_rows, n_learned
@@ -64,6 +69,7 @@ class State:
         catalogue: str,
         n_features: int,
         caps: Sequence[FrequencyCap] = (),
+        history: ResponseHistory | None = None,
     ) -> None:
         self._selector = selector
         self._catalogue = catalogue
@@ -72,6 +78,7 @@ class State:
         self.counters = Counters(selector.arms.offers, caps=caps)
         self.outcomes = Outcomes()
         self.observed: dict[Id, list[Observed]] = {}
+        self.history = history
         self.catalogue_in_force = ""
         self.n_rows = 0
         self.n_learned = 0
@@ -98,37 +105,44 @@ class State:
             else:
                 self.counters.settle(change)
                 self._learn(change)
+        if self.history is not None:
+            self.history.forget(self.outcomes.now_us)
 
     def fingerprint(self) -> str:
         """Name all that is known by its content: SHA-256 in 64 hexadecimal digits."""
         digest = hashlib.sha256()
-        for name, array in sorted(self.posterior.to_arrays().items()):
+        arrays = sorted(self.posterior.to_arrays().items())
+        arrays += sorted(self.history.to_arrays().items()) if self.history is not None else []
+        for name, array in arrays:
             digest.update(f"{name} {array.dtype} {array.shape}:".encode() + array.tobytes())
         observed = {who: [astuple(e) for e in events] for who, events in self.observed.items()}
         known = (self.n_rows, self.n_learned, self.catalogue_in_force, observed)
-        for told in (known, *self.counters.told(), *self.outcomes.told()):
+        own = self.history.told() if self.history is not None else ()
+        for told in (known, *self.counters.told(), *self.outcomes.told(), *own):
             digest.update(repr(told).encode() + b"\n")
         return digest.hexdigest()
 
     def _learn(self, answered: Answered) -> None:
         if self._teaches(answered):
-            row = answered.decided
+            row, arms, answer = answered.decided, self._selector.arms, self._answer(answered)
             self.n_learned += 1
-            self.posterior.fold(
-                row.arm,
-                _features(row, self._selector.arms),
-                self._answer(answered),
-                at_us=row.at_us,
-            )
+            if self.history is not None:
+                self.history.learn(row, answer, posterior=self.posterior)
+            left = answer - effect_of(row, arms)
+            self.posterior.fold(row.arm, _features(row, arms), left, at_us=row.at_us)
 
     def _correct(self, change: Correction) -> None:
         if self._teaches(change.after):
-            row = change.after.decided
+            row, arms = change.after.decided, self._selector.arms
+            before, after = self._answer(change.before), self._answer(change.after)
+            if self.history is not None:
+                self.history.correct(row, before=before, after=after)
+            effect = effect_of(row, arms)
             self.posterior.correct(
                 row.arm,
-                _features(row, self._selector.arms),
-                before=self._answer(change.before),
-                after=self._answer(change.after),
+                _features(row, arms),
+                before=before - effect,
+                after=after - effect,
                 at_us=row.at_us,
             )
 

@@ -1,7 +1,7 @@
 """All that a journal holds of one customer: its rows, and the same as values that JSON can hold."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from seg1.journal.records import FIELDS, Decided, Row, Swapped, values_of
 from seg1.offers import Arms
 
 __all__ = ["rows_of", "told_rows"]
+
+_VECTORS: Final = ("context", "affinity", "effects", "eligible")
 
 
 class _Meaning(NamedTuple):
@@ -84,17 +86,18 @@ def _told(seq: int, row: Row, meanings: dict[str, _Meaning]) -> dict[str, object
 def _numbers(row: Decided, meaning: _Meaning | None) -> dict[str, object]:
     """Tell the vectors of a decision by the names of what they are about."""
     if meaning is None:  # of a journal that lost its catalogue: better the bytes than nothing
-        return {name: getattr(row, name).hex() for name in ("context", "affinity", "eligible")}
+        return {name: getattr(row, name).hex() for name in _VECTORS}
     bits = np.unpackbits(np.frombuffer(row.eligible, dtype=np.uint8), count=len(meaning.arms))
     arms = [arm for arm, bit in zip(meaning.arms.arms, bits.tolist(), strict=True) if bit]
     return {
         "context": _pairs(meaning.features, row.context),
         "affinity": _pairs([offer.id for offer in meaning.arms.offers], row.affinity),
+        "effects": _pairs([*(offer.id for offer in meaning.arms.offers), None], row.effects),
         "eligible": [[arm.offer, arm.price, arm.slot] for arm in arms],
     }
 
 
-def _pairs(names: Iterable[Id], vector: bytes) -> list[list[object]]:
+def _pairs(names: Iterable[Id | None], vector: bytes) -> list[list[object]]:
     return [
         [name, number]
         for name, number in zip(names, np.frombuffer(vector, "<f8").tolist(), strict=False)

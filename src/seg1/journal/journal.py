@@ -9,7 +9,16 @@ from typing import Final, Protocol
 
 from seg1._types import Id
 from seg1.errors import JournalError
-from seg1.journal.records import COLUMNS, FIELDS, Decided, Erased, Row, from_columns, values_of
+from seg1.journal.records import (
+    COLUMNS,
+    FIELDS,
+    LATER,
+    Decided,
+    Erased,
+    Row,
+    from_columns,
+    values_of,
+)
 
 __all__ = ["Journal", "MemoryJournal", "SqliteJournal", "is_of"]
 
@@ -135,6 +144,7 @@ _TYPES: Final = {
     "context": "blob",
     "affinity": "blob",
     "eligible": "blob",
+    "effects": "blob",
 }
 _SCHEMA: Final = f"""
 create table if not exists journal (
@@ -259,11 +269,23 @@ class SqliteJournal:
         self._last = int(run(_LAST).fetchone()[0])
 
     def _check_columns(self) -> None:
-        found = [str(name) for _, name, *_ in self._connection.execute(_TABLE)]
-        if found and found != ["seq", *COLUMNS]:
+        if self._found_columns() == ["seq", *COLUMNS[: -len(LATER)]]:
+            self._add_columns()
+        if self._found_columns() not in ([], ["seq", *COLUMNS]):
             raise JournalError(
                 "the file has a table journal that is not a journal's, or of another version"
             )
+
+    def _found_columns(self) -> list[str]:
+        return [str(name) for _, name, *_ in self._connection.execute(_TABLE)]
+
+    def _add_columns(self) -> None:
+        """Give the table of an earlier version the columns that came since, empty."""
+        self._connection.execute("begin immediate")
+        for name in LATER:
+            if name not in self._found_columns():  # another process may have been quicker
+                self._connection.execute(f'alter table journal add column "{name}" {_TYPES[name]}')
+        self._connection.execute("commit")
 
     def append(self, row: Row) -> int:
         """Write a row in a transaction of its own, and give its number."""

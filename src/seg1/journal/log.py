@@ -39,6 +39,9 @@ class States:
     affinity
         The customer's affinity to each offer, which the model saw beside the context; float64,
         shape (n_rows, n_offers), or (n_rows, 0) where no recommender was at work.
+    effects
+        What the customer's response history added to the answer to each offer, and last to no
+        offer; float64, shape (n_rows, n_offers + 1), or (n_rows, 0) where no history was kept.
     """
 
     arms: Arms
@@ -46,10 +49,12 @@ class States:
     eligible: Bools
     at_us: Int64s
     affinity: Float64s = field(default_factory=lambda: np.zeros((0, 0)))
+    effects: Float64s = field(default_factory=lambda: np.zeros((0, 0)))
 
     def __post_init__(self) -> None:
-        if not self.affinity.size:
-            object.__setattr__(self, "affinity", np.zeros((len(self), 0)))
+        for name in ("affinity", "effects"):
+            if not getattr(self, name).size:
+                object.__setattr__(self, name, np.zeros((len(self), 0)))
 
     def __len__(self) -> int:
         """Count the rows."""
@@ -128,6 +133,9 @@ class DecisionLog:
             raise InvalidArgumentError(f"context must have shape ({n_rows}, n_features)")
         if self.states.affinity.shape not in ((n_rows, 0), (n_rows, len(self.states.arms.offers))):
             raise InvalidArgumentError(f"affinity must have shape ({n_rows}, n_offers)")
+        n_effects = len(self.states.arms.offers) + 1
+        if self.states.effects.shape not in ((n_rows, 0), (n_rows, n_effects)):
+            raise InvalidArgumentError(f"effects must have shape ({n_rows}, n_offers + 1)")
         for name, dtype in _DTYPES.items():
             column = self.states.at_us if name == "at_us" else getattr(self, name)
             if column.shape != (n_rows,) or column.dtype != dtype:

@@ -114,17 +114,15 @@ def _columns(
     customers = Vocabulary(_customer(row) for row in rows)
     context = np.zeros((len(rows), len(features)))
     eligible = np.zeros((len(rows), len(arms)), dtype=np.bool_)
-    affinity = np.zeros((len(rows), max((len(row.affinity) // 8 for row in decided), default=0)))
     for place, row in enumerate(decided):
         context[place] = np.frombuffer(row.context, dtype="<f8")
-        if row.affinity:
-            affinity[place] = np.frombuffer(row.affinity, dtype="<f8")
         bits = np.frombuffer(row.eligible, dtype=np.uint8)
         eligible[place] = np.unpackbits(bits, count=len(arms))
     states = States(
         arms=arms,
         context=context,
-        affinity=affinity,
+        affinity=_vectors([row.affinity for row in decided]),
+        effects=_vectors([row.effects for row in decided]),
         eligible=eligible,
         at_us=np.array([row.at_us for row in decided], dtype=np.int64),
     )
@@ -142,6 +140,15 @@ def _columns(
         labels={"placement": placements, **_labels(context, features)},
         excluded=excluded,
     )
+
+
+def _vectors(told: list[bytes]) -> Float64s:
+    """Stack vectors of one length; those that are empty are 0."""
+    stacked = np.zeros((len(told), max((len(vector) // 8 for vector in told), default=0)))
+    for place, vector in enumerate(told):
+        if vector:
+            stacked[place] = np.frombuffer(vector, dtype="<f8")
+    return stacked
 
 
 def _reward(row: _Told, arms: Arms, goal: Goal) -> float:

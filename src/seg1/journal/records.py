@@ -10,6 +10,7 @@ from seg1.errors import DamagedError
 __all__ = [
     "COLUMNS",
     "FIELDS",
+    "LATER",
     "Decided",
     "Erased",
     "Exposed",
@@ -57,6 +58,9 @@ class Decided(NamedTuple):  # a tuple, because one is made for every decision
         The placement's rules at that time.
     policy, model, catalogue, consent_epoch, state_seq
         Versions of what it was decided with, and how many rows the state had folded.
+    effects
+        What the customer's own response history adds to the answer to each offer, and last to no
+        offer; float64, little-endian. Empty where no history is kept.
     """
 
     decision_id: str
@@ -87,6 +91,7 @@ class Decided(NamedTuple):  # a tuple, because one is made for every decision
     catalogue: str
     consent_epoch: int
     state_seq: int
+    effects: bytes = b""
 
     @property
     def kind(self) -> str:
@@ -188,7 +193,11 @@ FIELDS: Final = {
 }
 """Names of the fields of each kind of row."""
 
-COLUMNS: Final = ("kind", *dict.fromkeys(name for names in FIELDS.values() for name in names))
+LATER: Final = ("effects",)
+"""Columns that tables of earlier versions lack: the last ones, so that they can be added."""
+
+_NAMES: Final = dict.fromkeys(name for names in FIELDS.values() for name in names)
+COLUMNS: Final = ("kind", *(name for name in _NAMES if name not in LATER), *LATER)
 _PLACES: Final = {
     kind: tuple((name, COLUMNS.index(name)) for name in names) for kind, names in FIELDS.items()
 }
@@ -216,5 +225,7 @@ def from_columns(values: tuple[object, ...]) -> Row:
     named: dict[str, object] = {name: values[place] for name, place in _PLACES[kind]}
     for name in _BOOLS & named.keys():
         named[name] = bool(named[name])
+    if "effects" in named:  # of a row that was written before there was such a column
+        named["effects"] = named["effects"] or b""
     row: Row = _KINDS[kind](**named)  # type: ignore[arg-type]  # the columns were written from one
     return row

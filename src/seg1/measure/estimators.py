@@ -272,6 +272,7 @@ def _ask(policy: Policy, states: States, rows: slice | Int64s) -> Float64s:
         eligible=read_only(states.eligible[rows]),
         at_us=read_only(states.at_us[rows]),
         affinity=read_only(states.affinity[rows]),
+        effects=read_only(states.effects[rows]),
     )
     probs = policy(asked)
     problem = _problem(probs, asked)

@@ -154,7 +154,8 @@ def _check_closed(journal: Journal) -> None:
 
 def _some_rows() -> list[Row]:
     bare = _decided("visit-2", customer=7)._replace(
-        customer=None, offer=None, price=None, slot=None, context=b"", affinity=b"", arm=-1,
+        customer=None, offer=None, price=None, slot=None, context=b"", affinity=b"", effects=b"",
+        arm=-1,
     )  # fmt: skip
     return [
         _swapped(),
@@ -187,5 +188,5 @@ def _decided(decision_id: str, *, customer: Id) -> Decided:
         response_prob=5e-324, context=b"\x00\xff" * 8, affinity=b"\x01" * 8, eligible=b"\xa0",
         floor=0.01, unit_price=0.0, attempt=0, is_control=False, holdout_prob=0.05,
         is_measured=True, confirm=False, exposure_us=1, outcome_us=2, policy="p", model="m",
-        catalogue="c", consent_epoch=3, state_seq=4,
+        catalogue="c", consent_epoch=3, state_seq=4, effects=b"\xfe\x00" * 4,
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """`Cells`: plain sums of each customer in each stratum, found by id."""
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -94,6 +94,23 @@ class Cells:
             self._check_kind("customer", customer)
         return row
 
+    def found(
+        self, customer: Id, *, segment: Id | None, groups: Iterable[Id | None]
+    ) -> Iterator[tuple[int, int, int]]:
+        """Give stratum, group and cell of a customer in each of some groups; -1 where not known."""
+        self._check_kind("customer", customer)
+        segment = None if segment is None else as_id(segment)
+        strata, rows, group_of = self._strata, self._rows, self._group_of
+        for group in groups:
+            # An int or a str that is known is an id, of the right kind; others may equal one.
+            is_plain = group is None or type(group) is int or type(group) is str
+            stratum = strata.get((group, segment), -1) if is_plain else -1
+            if stratum >= 0:
+                yield stratum, group_of[stratum], rows[stratum].get(customer, -1)
+                continue
+            stratum, of_group = self.stratum(self.place(segment=segment, group=group))
+            yield stratum, of_group, self.find(customer, stratum)
+
     def found_or_made(self, customer: Id, place: Place) -> int:
         """Give the cell of a customer in a stratum, with sums of 0 where it is new."""
         stratum = self._strata.get(place, -1)
@@ -174,6 +191,14 @@ class Cells:
                 self.drop(row)
         self.drop_empty()
         return before - self.n_rows
+
+    def held(self, customer: Id) -> Iterator[dict[str, Any]]:  # Any: ids, sums and a count
+        """Tell the cells of a customer: where they lie, and their sums."""
+        for (group, segment), rows in zip(self.places, self._rows, strict=True):
+            row = rows.get(customer, -1)
+            if row >= 0:
+                told = {"group": group, "segment": segment, "n_rows": self.n_folded[row]}
+                yield told | {name: getattr(self, name)[row] for name in _SUMS}
 
     def decay(self, factor: float) -> None:
         """Multiply every row's weight."""

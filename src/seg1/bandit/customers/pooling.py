@@ -5,6 +5,7 @@ the segment, and the segment's towards that of all, each as far as the history o
 that means of so many answers are to be trusted.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -281,18 +282,25 @@ class PooledHistory:
         float
             In the unit of the answers, as of the latest tick.
         """
-        cells = self._cells
-        stratum, of_group = cells.stratum(cells.place(segment=segment, group=group))
-        row = cells.find(as_id(customer), stratum)
+        return self.effects(customer, segment, groups=(group,))[0]
+
+    def effects(
+        self, customer: Id, segment: Id | None = None, *, groups: Iterable[Id | None]
+    ) -> list[float]:
+        """Say the `effect` on each of some groups, in their order: quicker than one by one."""
+        cells, told = self._cells, []
         (noise, customers, _), of_strata, means = self._learned
-        shared = of_strata[stratum] if 0 <= stratum < len(of_strata) else 0.0
-        if row < 0:
-            return shared
-        mean = means[of_group] if of_group < len(means) else 0.0
-        weight = cells.weight[row]
-        # What the customer adds: customers / (customers + noise / n) of the mean beyond the others.
-        beyond = cells.residual[row] - weight * (mean + shared)
-        return shared + customers * beyond / (noise + customers * weight)
+        places = cells.found(as_id(customer), segment=segment, groups=groups)
+        for stratum, of_group, row in places:
+            shared = of_strata[stratum] if 0 <= stratum < len(of_strata) else 0.0
+            if row >= 0:
+                mean = means[of_group] if of_group < len(means) else 0.0
+                weight = cells.weight[row]
+                # The customer adds customers / (customers + noise / n) of the mean beyond others'.
+                beyond = cells.residual[row] - weight * (mean + shared)
+                shared += customers * beyond / (noise + customers * weight)
+            told.append(shared)
+        return told
 
     def reliability(
         self, customer: Id, segment: Id | None = None, *, group: Id | None = None
@@ -313,6 +321,10 @@ class PooledHistory:
             return 0.0
         own = self.components.customers * cells.weight[row]
         return own / (self.components.noise + own)
+
+    def held(self, customer: Id) -> list[dict[str, Any]]:  # Any: ids, sums and a count
+        """Tell what is kept of a customer, by group and segment, as plain values."""
+        return list(self._cells.held(as_id(customer)))
 
     def copy(self) -> "PooledHistory":
         """Give a history that goes its own way."""

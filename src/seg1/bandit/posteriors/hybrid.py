@@ -24,10 +24,10 @@ from seg1._types import Float64s, Int64s
 from seg1.bandit.posteriors.contract import contracted_root, row_sums
 from seg1.bandit.posteriors.inverses import FullInverses, lower_by
 from seg1.bandit.posteriors.joint import joint_draws, normal_points
-from seg1.bandit.posteriors.learning import Learning
+from seg1.bandit.posteriors.learning import Learning, learned_noise, shrink_of
 from seg1.bandit.posteriors.link import acceptance_draws, acceptances, working_row
 from seg1.bandit.posteriors.posterior import Arrays, Belief, Layout, checked_array
-from seg1.bandit.posteriors.regressions import Regressions, learned_noise, shrink_of
+from seg1.bandit.posteriors.regressions import Regressions
 from seg1.errors import InvalidArgumentError
 
 __all__ = ["HybridLinear", "HybridState"]

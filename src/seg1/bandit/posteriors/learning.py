@@ -1,4 +1,4 @@
-"""`Learning`: what all posteriors here have in common."""
+"""`Learning`: what all posteriors here have in common, and how a row counts."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from seg1._types import Float64s
 from seg1.bandit.posteriors.link import LINKS, Link
 from seg1.errors import InvalidArgumentError
 
-__all__ = ["Learning"]
+__all__ = ["Learning", "learned_noise", "shrink_of"]
 
 _HOUR_US = 3_600 * 1_000_000
 
@@ -66,3 +66,23 @@ class Learning:
         if self.half_life_days is None:
             return 1.0
         return float(2.0 ** -(n_ticks * self.tick_hours / (24.0 * self.half_life_days)))
+
+
+def shrink_of(weight: float, spread: float) -> float:
+    """Give how much of ``u u'`` a row takes from an inverse, ``u = inverse x``, ``spread = x' u``.
+
+    Sherman and Morrison (1950), in the form that keeps the inverse positive.
+    """
+    return weight / (1.0 + weight * spread)
+
+
+def learned_noise(residual: Float64s, n: Float64s, *, n_features: int, noise_sd: float) -> Float64s:
+    """Learn a variance for each regression, shape (n,).
+
+    Its own residuals count beside those of all together, which weigh as many rows as there are
+    features; and noise_sd squared counts as one row among those.
+    """
+    pooled = (noise_sd**2 + float(np.add.reduce(residual))) / (1.0 + float(np.add.reduce(n)))
+    noise = residual + n_features * pooled
+    noise /= n + n_features
+    return noise

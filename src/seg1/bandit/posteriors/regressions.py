@@ -21,12 +21,12 @@ from seg1.bandit.posteriors.inverses import (
     PackedInverses,
     quadratic_forms_of_each,
 )
-from seg1.bandit.posteriors.learning import Learning
+from seg1.bandit.posteriors.learning import Learning, learned_noise, shrink_of
 from seg1.bandit.posteriors.link import working_row
 from seg1.bandit.posteriors.posterior import Arrays, checked_array
 from seg1.errors import DamagedError, InvalidArgumentError
 
-__all__ = ["Regressions", "learned_noise", "shrink_of"]
+__all__ = ["Regressions"]
 
 _SUMS = ("S", "b", "q", "n")
 
@@ -292,8 +292,12 @@ class Regressions:
         # The squares, since they are what is summed.
         if not (math.isfinite(answer * answer) and math.isfinite(x.dot(x))):
             raise InvalidArgumentError("reward and x must be finite, and their squares too")
-        if self.learning.link == "logit" and not 0.0 <= answer <= 1.0:
-            raise InvalidArgumentError("a logit link learns acceptances: answers between 0 and 1")
+        # Less what the customer answers beyond others, which lies in [-1, 1].
+        if self.learning.link == "logit" and not -1.0 <= answer <= 2.0:  # noqa: PLR2004
+            raise InvalidArgumentError(
+                "a logit link learns acceptances: answers between 0 and 1, less an effect of the "
+                "customer's, which is at most 1"
+            )
 
     def check_sums(self, what: str) -> None:
         """Refuse what only sums of plain rows allow.
@@ -374,26 +378,6 @@ class Regressions:
         self.noise = learned_noise(
             self.residual, self.n, n_features=self.shape[1], noise_sd=self.learning.noise_sd
         )
-
-
-def shrink_of(weight: float, spread: float) -> float:
-    """Give how much of ``u u'`` a row takes from an inverse, ``u = inverse x``, ``spread = x' u``.
-
-    Sherman and Morrison (1950), in the form that keeps the inverse positive.
-    """
-    return weight / (1.0 + weight * spread)
-
-
-def learned_noise(residual: Float64s, n: Float64s, *, n_features: int, noise_sd: float) -> Float64s:
-    """Learn a variance for each regression, shape (n,).
-
-    Its own residuals count beside those of all together, which weigh as many rows as there are
-    features; and noise_sd squared counts as one row among those.
-    """
-    pooled = (noise_sd**2 + float(np.add.reduce(residual))) / (1.0 + float(np.add.reduce(n)))
-    noise = residual + n_features * pooled
-    noise /= n + n_features
-    return noise
 
 
 def _layout(
