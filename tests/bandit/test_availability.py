@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from seg1._checks import to_us
 from seg1._types import Id
-from seg1.bandit.availability import Availability
+from seg1.bandit.choosing.availability import Availability
 from seg1.errors import InvalidArgumentError, UnknownIdError
 from seg1.offers import Arms, Goal, Offer
 

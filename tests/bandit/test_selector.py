@@ -26,7 +26,7 @@ from seg1.bandit import (
     Softmax,
     ThompsonSampling,
 )
-from seg1.bandit.choice import draw_from
+from seg1.bandit.choosing.choice import draw_from
 from seg1.bandit.explorers.floor import Floor
 from seg1.bandit.posteriors.per_offer import PerOfferLinear, PerOfferState
 from seg1.bandit.posteriors.posterior import Belief

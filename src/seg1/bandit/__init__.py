@@ -1,6 +1,8 @@
 """Bandit: choose offers by what was learned, and know the probability of each choice exactly."""
 
-from seg1.bandit.choice import Choice
+from seg1.bandit.choosing.choice import Choice
+from seg1.bandit.choosing.reasons import Contribution, Reasons
+from seg1.bandit.choosing.scoring import ScoredArms
 from seg1.bandit.context import ContextSchema
 from seg1.bandit.customers.components import Components
 from seg1.bandit.customers.pooling import PartialPooling, PooledHistory
@@ -22,8 +24,6 @@ from seg1.bandit.posteriors.ladder import LadderLinear, LadderState
 from seg1.bandit.posteriors.per_offer import PerOfferLinear, PerOfferState
 from seg1.bandit.posteriors.posterior import Belief, Layout, Posterior, PosteriorState
 from seg1.bandit.posteriors.shared import SharedLinear, SharedState
-from seg1.bandit.reasons import Contribution, Reasons
-from seg1.bandit.scoring import ScoredArms
 from seg1.bandit.selector import OfferSelector
 
 __all__ = [

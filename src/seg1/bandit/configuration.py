@@ -8,8 +8,9 @@ from seg1._checks import check_int
 from seg1._random import keyed_uniform
 from seg1._types import Bools, Float64s, Id
 from seg1.bandit.answers import acceptance_of, reward_of
-from seg1.bandit.availability import Availability
-from seg1.bandit.choice import draw_from
+from seg1.bandit.choosing.availability import Availability
+from seg1.bandit.choosing.choice import draw_from
+from seg1.bandit.choosing.scoring import ScoredArms, Scoring
 from seg1.bandit.context import ContextSchema
 from seg1.bandit.explorers.explore import Explorer, ThompsonSampling
 from seg1.bandit.parts import (
@@ -21,7 +22,6 @@ from seg1.bandit.parts import (
     laid_out,
 )
 from seg1.bandit.posteriors.posterior import Layout, Posterior, PosteriorState
-from seg1.bandit.scoring import ScoredArms, Scoring
 from seg1.offers import Goal, Offer
 
 __all__ = ["Configuration"]

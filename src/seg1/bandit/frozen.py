@@ -6,10 +6,10 @@ from typing import Protocol
 import numpy as np
 
 from seg1._types import Bools, Float64s
+from seg1.bandit.choosing.scoring import Scoring
 from seg1.bandit.context import own_features
 from seg1.bandit.customers.effects import effects_of_arms
 from seg1.bandit.posteriors.posterior import PosteriorState
-from seg1.bandit.scoring import Scoring
 from seg1.errors import InvalidArgumentError
 from seg1.offers import Arms
 

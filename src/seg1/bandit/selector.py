@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, overload
 
 from seg1._checks import check_int, read_only, to_us
 from seg1._types import At, Bools, Float64s, Id
-from seg1.bandit.choice import Choice
+from seg1.bandit.choosing.choice import Choice
+from seg1.bandit.choosing.reasons import Reasons, told_reasons
+from seg1.bandit.choosing.scoring import ScoredArms
+from seg1.bandit.choosing.slate import drawn_slate, groups_of
 from seg1.bandit.configuration import Configuration
 from seg1.bandit.frozen import FrozenPolicy
 from seg1.bandit.posteriors.posterior import PosteriorState
-from seg1.bandit.reasons import Reasons, told_reasons
 from seg1.bandit.saved import load_state, save_state
-from seg1.bandit.scoring import ScoredArms
-from seg1.bandit.slate import drawn_slate, groups_of
 from seg1.bandit.warm import rows_of
 from seg1.errors import InvalidArgumentError
 

@@ -17,7 +17,7 @@ from scipy.special import ndtri
 
 from seg1._checks import check_int, check_number, read_only
 from seg1._types import Float64s, Id, Int64s
-from seg1.bandit.choice import Choice
+from seg1.bandit.choosing.choice import Choice
 from seg1.bandit.display.drawing import add_legend, axes_or_new, numbers_of, picture_of
 from seg1.errors import InvalidArgumentError
 

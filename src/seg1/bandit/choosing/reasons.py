@@ -8,8 +8,8 @@ import numpy as np
 from scipy.special import expit
 
 from seg1._types import Float64s
-from seg1.bandit.choice import Choice
-from seg1.bandit.scoring import Scoring
+from seg1.bandit.choosing.choice import Choice
+from seg1.bandit.choosing.scoring import Scoring
 from seg1.offers import Arm, Arms
 
 __all__ = ["Contribution", "Reasons", "told_reasons"]
