@@ -6,12 +6,14 @@ process: it opens what the first one left, goes on deciding, replays, measures a
 """
 
 import json
+import struct
 import sys
 import warnings
 from datetime import UTC, datetime, timedelta
 
 import seg1
 from seg1._types import Float64s
+from seg1.bandit import PartialPooling
 from seg1.consent import AuditHead, AuditTrail, GlobalPrivacyControl, MinimumAge, verify_audit
 from seg1.decide import replay
 from seg1.demo import load_extract
@@ -68,6 +70,8 @@ def open_engine(model: seg1.ALSModel, consent: seg1.Consent) -> seg1.Personalize
         consent=consent,
         recommender=model,
         filters=[seg1.FrequencyCap(3, days=7)],
+        history=PartialPooling(),
+        segment="channel",
         holdout=seg1.Holdout(0.2, key=b"a secret of the end-to-end test"),
         journal="shop.sqlite",
     )
@@ -154,6 +158,9 @@ def first() -> dict[str, object]:
     probe = decide_probe(engine, stays)
     told["probe"] = [probe.offer, probe.price, probe.slot, probe.action_prob.hex()]
     engine.withdraw(leaves, at=NOW + timedelta(days=1))
+    for day in (1, 2):  # everybody comes again, in the same channel
+        for number, customer in enumerate(customers, day * 24 * 60):
+            contact(engine, customer, number)
     told["after"] = {c: rank_later(model, c, consent) for c in (stays, leaves, never)}
     contact_of_leaver = f"contact-{customers.index(leaves)}"
     told["late_answer"] = engine.outcome(
@@ -209,6 +216,22 @@ def serve(consent: seg1.Consent, stays: int, leaves: int) -> dict[str, object]:
     }
 
 
+def effects_of(engine: seg1.Personalizer, customer: int, channel: str) -> list[float]:
+    """What moved a decision, after all windows have closed: effects of each offer, and of none."""
+    d = engine.decide(
+        customer, placement="till", context={"channel": channel}, at=LATER, id=f"late-{channel}"
+    )
+    row = engine.journal.find(d.id)
+    return list(struct.unpack("<4d", row.effects)) if row is not None else []
+
+
+def answers_of(engine: seg1.Personalizer, customer: int) -> int:
+    """How many answers to its offers an engine keeps of a customer."""
+    decisions = engine.export(customer, at=LATER)["history"]
+    assert isinstance(decisions, dict)
+    return sum(held["n_rows"] for held in decisions["answers"])
+
+
 def restart() -> dict[str, object]:
     stays, leaves, never, objects, n_lines = map(int, sys.argv[2:7])
     head = AuditHead(n_lines, sys.argv[7])
@@ -231,6 +254,8 @@ def restart() -> dict[str, object]:
         told["replayed"] = [replayed.n_same, replayed.n_different, replayed.n_not_replayable]
         log = seg1.DecisionLog.from_journal(engine.journal, consent=consent, at=LATER)
         told["log"] = len(log)
+        told["effects"] = [effects_of(engine, stays, channel) for channel in ("till", "app")]
+        told["answers"] = [answers_of(engine, customer) for customer in (stays, leaves)]
         told["leaver_in_log"] = leaves in log.customers
         names = open_selector().schema.names
         missing = log.states.context[:, names.index("mood:missing")]
@@ -242,6 +267,7 @@ def restart() -> dict[str, object]:
         told["value"] = [value.low, value.estimate, value.high]
         told["erased"] = engine.erase(stays, at=LATER).n_rows
         told["after_erasure"] = replay(engine.journal, open_selector()).n_different
+        told["answers_after_erasure"] = answers_of(engine, stays)
     ledger.close()
     trail.close()
     return {**told, "implicit_imported": "implicit" in sys.modules}

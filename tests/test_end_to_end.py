@@ -67,6 +67,7 @@ def test_the_path_from_events_to_measured_decisions_with_a_withdrawal_and_a_rest
     assert again["n_learned"] > 100
     assert again["replayed"][0] > 200
     assert again["replayed"][1:] == [0, 0]
+    check_history(again)
     assert again["log"] > 350
     assert again["leaver_in_log"] is False
     assert again["lift"] > 0
@@ -74,6 +75,19 @@ def test_the_path_from_events_to_measured_decisions_with_a_withdrawal_and_a_rest
     assert again["value"] == sorted(again["value"])
     assert again["erased"] >= 3  # observed, contact, probe
     assert again["after_erasure"] == 0
+    assert again["answers_after_erasure"] == 0
+
+
+def check_history(again: dict[str, Any]) -> None:
+    """Who stays has answered, and is decided for by it; who left teaches nothing."""
+    of_stays, of_leaver = again["answers"]
+    assert of_stays >= 1
+    assert of_leaver == 0
+    for effects in again["effects"]:  # of each channel, by offer, and last of none
+        assert len(effects) == 4
+        assert effects[-1] == 0
+        assert all(-1 <= effect <= 1 for effect in effects)
+    assert any(map(any, again["effects"]))
 
 
 def check_recommendations(first: dict[str, Any], *, stays: str, leaves: str, never: str) -> None:
