@@ -245,3 +245,8 @@ def test_an_explorer_whose_answer_to_joint_draws_is_broken_is_caught(
 
 def test_what_the_jointly_broken_ones_are_made_of_passes() -> None:
     check_policy(CountsBest())
+
+
+def test_a_class_in_the_place_of_an_explorer_is_told() -> None:
+    with pytest.raises(AssertionError, match=r"it is a class: give one that is made, with \(\)"):
+        check_policy(Greedy)  # type: ignore[arg-type]  # the point

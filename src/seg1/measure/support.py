@@ -101,7 +101,8 @@ class Gate:
         if found:
             raise NotSupportedError(
                 f"the log does not support this policy: {'; '.join(found)} "
-                f"({weights.n_rows} rows of {weights.n_customers} customers)"
+                f"({weights.n_rows} rows of {weights.n_customers} customers); log longer, explore "
+                "more (a higher floor), or judge a policy that is nearer to the one that ran"
             )
 
     def _few_customers(self, weights: Weights) -> list[str]:
