@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -28,6 +29,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 zones = st.sampled_from([UTC, ZoneInfo("Europe/Madrid"), timezone(timedelta(hours=-9, minutes=30))])
 
 
+# Early in 1970 a number may be doubted, below.
+@pytest.mark.filterwarnings("ignore:at lies in 1970")
 @given(us=st.integers(MIN_US, MAX_US))
 @settings(max_examples=50, deadline=None)
 def test_microseconds_and_datetimes_are_the_same_moment(us: int) -> None:
@@ -67,6 +70,41 @@ def test_a_day_is_a_day() -> None:
 def test_what_is_no_moment_is_refused(at: Any, error: type[Exception], words: str) -> None:  # noqa: ANN401  # the point
     with pytest.raises(error, match=words):
         to_us(at, name="now")
+
+
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [
+        (1_774_991_234, "until lies in 1970 as microseconds UTC, and in 2026 as seconds: write"),
+        (1_774_991_234, r"until=until \* 1_000_000, or give an aware datetime"),
+        (1_774_991_234_567, r"in 2026 as milliseconds: write until=until \* 1_000,"),
+        (1_000_000_001, "in 2001 as seconds"),
+        (4_099_999_999_999, "in 2099 as milliseconds"),
+    ],
+)  # fmt: skip
+def test_a_time_in_another_unit_is_doubted(at: int, words: str) -> None:
+    with pytest.warns(UserWarning, match=words):
+        assert to_us(at, name="until") == at
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        0, 999_999_999, 4_100_000_001, 999_999_999_999, 4_100_000_000_001, 1_774_991_234_567_891,
+        3_600_000_000, 14 * DAY_US + 5_000_000, -1_774_991_234,
+    ],
+)  # fmt: skip
+def test_early_whole_seconds_and_other_times_are_not_doubted(at: int) -> None:
+    assert to_us(at) == at
+
+
+def test_a_name_that_says_its_unit_is_not_doubted() -> None:
+    assert to_us(1_774_991_234, name="at_us") == 1_774_991_234
+
+
+def test_a_number_of_another_kind_is_refused_with_the_mend() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"got Decimal\('1.2'\); write float\(...\)"):
+        check_number(Decimal("1.2"), name="price", above=0)  # type: ignore[arg-type]  # the point
 
 
 def test_an_int_of_at_least_the_bound_is_accepted() -> None:

@@ -1,6 +1,7 @@
 """Checks of arguments at the door: each returns the value it accepts, or raises a typed error."""
 
 import math
+import warnings
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -26,6 +27,10 @@ __all__ = [
 DAY_US = 86_400 * 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+# What a time of the years 2001 to 2099 is in another unit: as microseconds it lies early in 1970.
+_UNITS = {"seconds": (10**9, 10**6), "milliseconds": (10**12, 10**3)}
+_SPAN = 4.1
+_FIRST, _LAST = 10**9, _SPAN * 10**12
 # What a datetime can hold, so that every accepted moment can be shown to a person.
 MIN_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 MAX_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
@@ -50,12 +55,18 @@ def to_us(at: At, *, name: str = "at") -> int:
     InvalidArgumentError
         For a naive datetime or a moment out of range.
 
+    Warns
+    -----
+    UserWarning
+        For a number that is a time of this century in seconds or in milliseconds. Not doubted are a
+        whole second of 1970, where simulations start, and an argument whose name says the unit.
+
     Examples
     --------
     >>> to_us(datetime(1970, 1, 2, tzinfo=UTC))
     86400000000
     """
-    if type(at) is int and MIN_US <= at <= MAX_US:  # most of all calls
+    if type(at) is int and _LAST < at <= MAX_US:  # most of all calls
         return at
     if isinstance(at, datetime):
         at = _datetime_us(at, name)
@@ -66,7 +77,21 @@ def to_us(at: At, *, name: str = "at") -> int:
         )
     if not MIN_US <= at <= MAX_US:
         raise InvalidArgumentError(f"{name} must lie in the years 1 to 9999, got {at} microseconds")
+    if _FIRST <= at <= _LAST and at % 10**6 and not name.endswith("_us"):
+        _doubt_unit(int(at), name)
     return int(at)
+
+
+def _doubt_unit(at: int, name: str) -> None:
+    """Warn of a time that was counted in another unit; without the time, so that it warns once."""
+    for unit, (first, factor) in _UNITS.items():
+        if first <= at <= _SPAN * first:
+            year = datetime.fromtimestamp(at * factor / 10**6, UTC).year
+            warnings.warn(
+                f"{name} lies in 1970 as microseconds UTC, and in {year} as {unit}: write "
+                f"{name}={name} * {factor:_}, or give an aware datetime",
+                stacklevel=4,  # the caller of who checks its argument
+            )
 
 
 def _datetime_us(at: datetime, name: str) -> int:
@@ -102,8 +127,16 @@ def _checked(value: float, *, name: str, low: float, is_open: bool) -> float:
     is_number = is_number and not isinstance(value, bool) and _is_finite(value)
     if not is_number or value < low or (is_open and value == low):
         sign = ">" if is_open else ">="
-        raise InvalidArgumentError(f"{name} must be a finite number {sign} {low:g}, got {value!r}")
+        raise InvalidArgumentError(
+            f"{name} must be a finite number {sign} {low:g}, got {value!r}{_mend(value)}"
+        )
     return float(value)
+
+
+def _mend(value: object) -> str:
+    """Say how to pass a number of another kind, such as a Decimal."""
+    is_other = hasattr(value, "__float__") and not isinstance(value, int | float | np.number)
+    return "; write float(...)" if is_other else ""
 
 
 def _is_finite(value: float) -> bool:

@@ -270,7 +270,10 @@ def _read_manifest(folder: Path) -> _Manifest:
         with (folder / _MANIFEST).open("rb") as file:
             text = file.read(_MAX_MANIFEST_BYTES + 1)
     except OSError as error:
-        raise DamagedError(f"cannot read {_MANIFEST}: {type(error).__name__}") from error
+        raise DamagedError(
+            f"cannot read {_MANIFEST} in {str(folder)!r}: {type(error).__name__}; give the folder "
+            "that was saved to"
+        ) from error
     if len(text) > _MAX_MANIFEST_BYTES:
         raise DamagedError(f"{_MANIFEST} is larger than {_MAX_MANIFEST_BYTES} bytes")
     try:

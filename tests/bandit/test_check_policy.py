@@ -258,3 +258,8 @@ class OtherByMeans(InverseGap):
 def test_an_explorer_that_says_something_else_when_asked_by_means_is_caught() -> None:
     with pytest.raises(AssertionError, match=r"give different answers \(values\)"):
         check_policy(OtherByMeans())
+
+
+def test_a_class_in_the_place_of_an_explorer_is_told() -> None:
+    with pytest.raises(AssertionError, match=r"it is a class: give one that is made, with \(\)"):
+        check_policy(Greedy)  # type: ignore[arg-type]  # the point

@@ -1,6 +1,7 @@
 """`check_posterior`: ours pass, and each broken promise is named."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -165,3 +166,17 @@ def test_a_state_that_loses_its_rows_is_caught() -> None:
 
     with pytest.raises(AssertionError, match="it must go on bit for bit"):
         check_posterior(Loses())
+
+
+def test_a_class_in_the_place_of_a_posterior_is_told() -> None:
+    with pytest.raises(AssertionError, match=r"it is a class: give one that is made, with \(\)"):
+        check_posterior(PerOfferLinear)  # type: ignore[arg-type]  # the point
+
+
+def test_what_a_state_lacks_is_named() -> None:
+    class Half(PerOfferLinear):
+        def start(self, layout: Any, *, n_features: int) -> Any:  # noqa: ANN401, ARG002
+            return SimpleNamespace(fold=None, copy=None)
+
+    with pytest.raises(AssertionError, match="start gives lacks n_rows, belief, coefficients, cor"):
+        check_posterior(Half())

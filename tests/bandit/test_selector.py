@@ -305,7 +305,7 @@ def test_an_offer_with_a_personal_rule_is_shown_only_where_it_is_named() -> None
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"allow": ["bread"]}, UnknownIdError, "must name offers of the selector"),
+        ({"allow": ["bread"]}, UnknownIdError, "must name offers of the selector, got 'bread'"),
         ({"deny": ["bread"]}, UnknownIdError, "must name offers of the selector"),
         ({"allow": "tea"}, InvalidArgumentError, "collections of ids, got a str"),
         ({"allow": []}, InvalidArgumentError, "no offer may be shown now; with no_offer=True"),
@@ -573,3 +573,17 @@ def test_the_version_follows_what_probabilities_follow_from() -> None:
 
     assert selector().version == selector(seed=8).version
     assert len({selector().version, *(selector(**change).version for change in changed)}) == 6
+
+
+@pytest.mark.parametrize("nothing", [None, 1.0, b"visit", ("visit", 1)])
+def test_an_id_that_names_no_draw_is_refused(nothing: Any) -> None:  # noqa: ANN401
+    with pytest.raises(InvalidTypeError, match="id must be a str or an int, got"):
+        selector().choose({}, id=nothing, at=0)
+
+
+def test_a_selector_says_what_it_is_made_of() -> None:
+    chosen_by = OfferSelector([Offer("tea")], goal=Goal.response(), explorer=Greedy())
+
+    assert repr(chosen_by).startswith("OfferSelector(2 arms, Greedy(")
+    assert "PerOfferLinear(" in repr(chosen_by)
+    assert repr(chosen_by.frozen()) == "FrozenPolicy(2 arms, 0 answers)"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from seg1._checks import DAY_US
+from seg1._types import Bools, Float64s
 from seg1.bandit import (
     ContextSchema,
     HybridLinear,
@@ -264,3 +265,38 @@ def test_where_nothing_else_could_be_drawn_there_is_no_runner_up() -> None:
     assert reasons.arm.offer == "tea"
     assert reasons.runner_up is None
     assert reasons.difference > 0
+
+
+class Even:
+    """An explorer without a repr of its own."""
+
+    needs_floor = False
+
+    def __init__(self, weight: float = 1.0) -> None:
+        self.weight = weight
+
+    def probabilities(self, mean: Float64s, sd: Float64s, *, eligible: Bools) -> Float64s:  # noqa: ARG002
+        even: Float64s = eligible / eligible.sum()
+        return even
+
+
+def test_what_was_saved_with_a_part_of_ones_own_is_taken_up_again(tmp_path: Path) -> None:
+    saving, other = selector(explorer=Even()), selector(explorer=Even())
+    visited(saving, first=0, last=9)
+
+    saving.save(tmp_path / "kept")
+    other.resume(tmp_path / "kept")
+
+    assert other.n_learned == saving.n_learned > 0
+
+
+def test_a_part_of_ones_own_with_other_settings_is_another(tmp_path: Path) -> None:
+    selector(explorer=Even()).save(tmp_path / "kept")
+
+    with pytest.raises(InvalidArgumentError, match="needs a repr that is alike in every process"):
+        selector(explorer=Even(weight=2.0)).resume(tmp_path / "kept")
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DamagedError, match=r"nowhere.*give the folder that was saved to"):
+        selector().resume(tmp_path / "nowhere")

@@ -172,14 +172,18 @@ def test_only_a_true_audience_admits(answer: object) -> None:
 
     decision = decide(engine)
 
-    assert ("audience" not in decision.refused) == (answer is True)
+    is_true = answer is True or answer is np.True_
+    assert ("audience" not in decision.refused) == is_true
 
 
-def test_an_audience_that_fails_refuses() -> None:
+def test_an_audience_that_fails_refuses_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     engine = engine_of([Offer("tea", audience=lambda _, context: bool(context["moon"])),
                         Offer("cake")])  # fmt: skip
 
-    assert decide(engine).refused == {"audience": ("tea",)}
+    with caplog.at_level(logging.WARNING):
+        assert decide(engine).refused == {"audience": ("tea",)}
+    assert "the audience of offer 'tea' failed (KeyError): it is not shown" in caplog.text
+    assert "moon" not in caplog.text
 
 
 WRONG = [
@@ -262,3 +266,36 @@ def test_a_filter_needs_nothing_of_ours() -> None:
     assert check_filter(answering) is answering
     assert isinstance(decide(engine_of(filters=[answering])), Decision)
     assert isinstance(engine_of(filters=(f for f in [answering])), Personalizer)  # type: ignore[arg-type]  # once through is enough
+
+
+@pytest.mark.parametrize(
+    ("placement", "near"),
+    [("app-hmoe", "app-home"), ("newsleter", "newsletter"), ("till", None), ("app-home", None)],
+)
+def test_a_placement_that_is_nearly_a_known_one_is_logged_once(
+    placement: str, near: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    rules = StaticRules(
+        [Offer("tea", placements=["app-home"]), Offer("cake")], declared=["newsletter"]
+    )
+
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            rules.of(request_of(placement=placement))
+
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == (near is not None)
+    assert all(f"{placement!r} is not declared, and {near!r} is" in line for line in told)
+
+
+def test_no_more_than_a_thousand_placements_are_looked_at(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rules = StaticRules([Offer("tea", placements=["app-home"])])
+    for number in range(1_000):
+        rules.of(request_of(placement=str(number)))
+
+    with caplog.at_level(logging.WARNING):
+        rules.of(request_of(placement="app-hmoe"))
+
+    assert not caplog.records

@@ -217,7 +217,7 @@ def test_what_is_no_journal_is_refused_and_left_alone(tmp_path: Path) -> None:
     connection.close()
 
     for path in (text, folder):
-        with pytest.raises(JournalError, match="cannot open the journal"):
+        with pytest.raises(JournalError, match=f"cannot open the journal '{path}': .* a folder"):
             SqliteJournal(path)
     with pytest.raises(JournalError, match="not a journal's, or of another version"):
         SqliteJournal(other)

@@ -170,7 +170,8 @@ def good() -> DecisionLog:
     ("change", "message"),
     [
         ({"arm": np.full(30, 99, np.int32)}, "arm must lie in"),
-        ({"arm": np.zeros(30, np.int64)}, "arm must be"),
+        ({"arm": np.zeros(30, np.int64)}, r"arm must be .* int32 and shape \(30,\), got int64"),
+        ({"arm": [0] * 30}, r"arm must be an array of int32 and shape \(30,\), got list \(30,\)"),
         ({"action_prob": np.zeros(30)}, r"action_prob must lie in \(0, 1\]"),
         ({"reward": np.full(30, np.nan)}, "must be finite"),
         ({"reward": np.zeros(30, np.float32)}, "reward must be"),
@@ -191,11 +192,15 @@ def test_states_that_do_not_fit_are_refused(good: DecisionLog) -> None:
     flat = replace(good.states, context=np.zeros(30))
     narrow = replace(good.states, eligible=np.ones((30, 1), dtype=np.bool_))
     short = replace(good.states, effects=np.ones((30, 2)))
+    counted = replace(good.states, eligible=good.states.eligible.astype(float))
 
     for states, message in (
-        (blocked, "not eligible"), (flat, "context"), (narrow, "eligible"),
+        (blocked, "not eligible"),
+        (flat, "context"),
+        (narrow, "eligible must be bool, of shape"),
+        (counted, "eligible must be bool, of shape"),
         (short, r"effects must have shape \(30, n_offers \+ 1\)"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(InvalidArgumentError, match=message):
             replace(good, states=states)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +11,11 @@ from hypothesis import strategies as st
 from slow_measure import slow_ess, slow_value
 from small_log import OPEN, WORLD, a_log, fixed, make_log, one_arm, take
 
+from seg1 import Goal, Offer, OfferSelector
 from seg1._types import Float64s
-from seg1.errors import InvalidArgumentError, PluginError
+from seg1.errors import InvalidArgumentError, InvalidTypeError, PluginError
 from seg1.journal import States
-from seg1.measure import Estimator, NotSupportedError, value
+from seg1.measure import Estimator, NotSupportedError, lift, value
 
 ESTIMATORS: tuple[Estimator, ...] = ("dr", "ips", "snips")
 seeds = st.integers(0, 2**32 - 1)
@@ -355,3 +357,19 @@ def test_no_message_shows_a_customer() -> None:
         value(a_log(1), policy=WORLD.policy)
 
     assert "customer-" not in str(refused.value)
+
+
+def test_what_is_no_log_is_refused_and_says_where_one_comes_from() -> None:
+    choices: Any = []
+
+    with pytest.raises(InvalidTypeError, match=r"DecisionLog.from_journal\(.*; got list"):
+        value(choices, policy=fixed(1.0))
+    with pytest.raises(InvalidTypeError, match=r"DecisionLog.from_journal\(.*; got list"):
+        lift(choices)
+
+
+def test_a_selector_in_the_place_of_its_policy_is_told_of_frozen() -> None:
+    selector = OfferSelector([Offer("tea")], goal=Goal.response())
+
+    with pytest.raises(InvalidTypeError, match=r"as what frozen\(\) of a selector .* got OfferSel"):
+        value(a_log(1), policy=selector)  # type: ignore[arg-type]  # the point

@@ -22,6 +22,7 @@ from seg1.bandit.parts import (
     laid_out,
 )
 from seg1.bandit.posteriors.posterior import Layout, Posterior, PosteriorState
+from seg1.events.vocabulary import as_id
 from seg1.offers import Goal, Offer
 
 __all__ = ["Configuration"]
@@ -56,14 +57,20 @@ class Configuration:
         self._state = self.start()
         self._n_capped = 0
 
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({len(self.arms)} arms, {self.explorer!r}, {self.posterior!r})"
+        )
+
     @property
     def version(self) -> str:
         """Name what its probabilities follow from, but for the state: 16 hexadecimal digits.
 
-        Explorer and posterior stand in it by their `repr`.
+        Explorer and posterior stand in it by their `repr`; one that has none of its own by the
+        name of its class and its attributes.
         """
         told = (
-            f"{self.arms.arms!r}{self.goal!r}{self.explorer!r}{self.posterior!r}"
+            f"{self.arms.arms!r}{self.goal!r}{_told(self.explorer)}{_told(self.posterior)}"
             f"{self.floor!r}{self.schema.version}"
         )
         if self._layout.features.shape[1] > 1:
@@ -144,6 +151,11 @@ class Configuration:
         int
             Position of an arm; never of one with probability 0.
 
+        Raises
+        ------
+        InvalidTypeError
+            For an id that is neither a str nor an int: of None there is one, for all draws.
+
         Examples
         --------
         >>> import numpy as np
@@ -152,7 +164,7 @@ class Configuration:
         >>> selector.draw(np.array([0.0, 1.0]), draw_id="visit-1")
         1
         """
-        uniform = keyed_uniform(self.seed, purpose="arm", draw_id=draw_id, attempt=attempt)
+        uniform = keyed_uniform(self.seed, purpose="arm", draw_id=as_id(draw_id), attempt=attempt)
         return draw_from(p, uniform=uniform)
 
     def learns_arm(self, arm: int) -> bool:
@@ -191,3 +203,11 @@ class Configuration:
         return acceptance_of(
             accepted=accepted, reward=reward, kind=self.goal.kind, is_offer=self.learns_arm(arm)
         )
+
+
+def _told(part: Explorer | Posterior) -> str:
+    """Name a part by its settings, alike in every process."""
+    if type(part).__repr__ is not object.__repr__:
+        return repr(part)
+    # Python's own repr has the place in memory: no other process could take up what was saved.
+    return f"{type(part).__qualname__}({part.__getstate__()!r})"

@@ -74,6 +74,9 @@ class FrozenPolicy:
     _scoring: Scoring = field(repr=False)
     _state: PosteriorState = field(repr=False)
 
+    def __repr__(self) -> str:
+        return f"FrozenPolicy({len(self.arms)} arms, {self._state.n_rows} answers)"
+
     def __call__(self, states: PolicyStates) -> Float64s:
         """Give the probability of each arm, float64, shape (n_rows, n_arms).
 

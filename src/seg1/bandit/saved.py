@@ -43,7 +43,8 @@ def load_state(
     if found != version:
         raise InvalidArgumentError(
             f"the folder is of selector version {found}, and this one is {version}: give the same "
-            "offers, context, goal, explorer, posterior and floor, in the same order"
+            "offers, context, goal, explorer, posterior and floor, in the same order; a part of "
+            "your own needs a repr that is alike in every process"
         )
     arrays = {"S" if name == _SUMS else name: array for name, array in saved.arrays.items()}
     return posterior.from_arrays(arrays, layout)

@@ -50,7 +50,7 @@ class OfferSelector(Configuration):
     no_offer
         Whether to show nothing is an arm.
     seed
-        Whose draws these are, >= 0.
+        What is drawn follows from it and the id of a choice: the same two draw alike. >= 0.
 
     Attributes
     ----------

@@ -13,7 +13,10 @@ _ASK_AGAIN: Final = "ask the customer, and record a grant"
 _WORDS: Final = MappingProxyType({
     Reason.NOT_ASKED: ("nobody was asked", "let the filter give a reason of its own"),
     Reason.GRANTED: ("the customer has granted it", ""),
-    Reason.NO_RECORD: ("the customer has said nothing about it", _ASK_AGAIN),
+    Reason.NO_RECORD: (
+        "the customer has said nothing about it",
+        _ASK_AGAIN + "; or see that purpose and id are written as they were granted",
+    ),
     Reason.WITHDRAWN: (
         "the customer has withdrawn it", "respect it; only a later grant permits again"
     ),
@@ -70,7 +73,8 @@ def explain(answer: Verdict | Permits) -> str:
     --------
     >>> from seg1 import ConsentLedger
     >>> print(explain(ConsentLedger().ask("ana", "offers", at=0)))
-    not allowed: the customer has said nothing about it (ask the customer, and record a grant)
+    not allowed: the customer has said nothing about it (ask the customer, and record a grant; or
+    see that purpose and id are written as they were granted)
     """
     if isinstance(answer, Verdict):
         return _line(answer.reason, is_allowed=answer.value == ALLOW)

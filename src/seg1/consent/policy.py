@@ -14,6 +14,7 @@ from seg1.consent.filters import ConsentFilter, check_filters
 from seg1.consent.kinds import FEATURE, checked_features, checked_retention, feature_of
 from seg1.consent.ledger.ledger import ConsentLedger
 from seg1.consent.plan import OwnRight, Plan
+from seg1.consent.spelling import look_at_spelling
 from seg1.consent.verdicts import ALLOW, Customers, Reason, Verdicts
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events.vocabulary import as_id
@@ -135,6 +136,7 @@ class Consent:
             for stage in (*STAGES, *own)
         }
         self._plan = Plan(self._of_stage, vetoes)
+        look_at_spelling((purpose for purpose, _ in policy), self.ledgers)
 
     @classmethod
     def for_purposes(

@@ -1,6 +1,7 @@
 """What came of a decision: kept where its customer permits it now, and never after a withdrawal."""
 
 from seg1.decide.core import Core, may_answer, owner_of
+from seg1.errors import InvalidTypeError
 from seg1.journal import Exposed, Outcome
 
 __all__ = ["keep_answer", "keep_exposure"]
@@ -8,6 +9,7 @@ __all__ = ["keep_answer", "keep_exposure"]
 
 def keep_exposure(core: Core, decision_id: str, *, at_us: int) -> bool:
     """Write down that a decision was seen; say whether that was permitted."""
+    _check_id(decision_id)
     core.heed(at_us)
     with core.lock:
         customer = owner_of(core.known(decision_id))
@@ -31,6 +33,7 @@ def keep_answer(
     core: Core, decision_id: str, *, what: str, value: float, at_us: int, correct: bool
 ) -> str:
     """Write down an answer, and say what became of it; see `Personalizer.outcome`."""
+    _check_id(decision_id)
     core.heed(at_us)
     with core.lock:
         customer = owner_of(core.known(decision_id))
@@ -51,3 +54,10 @@ def keep_answer(
                 return "withheld"
             core.append(Outcome(decision_id=decision_id, at_us=at_us, what=what, value=value))
     return "recorded"
+
+
+def _check_id(decision_id: object) -> None:
+    if not isinstance(decision_id, str):
+        raise InvalidTypeError(
+            f"decision_id must be a str, the `id` of the Decision, got {type(decision_id).__name__}"
+        )

@@ -10,7 +10,7 @@ from seg1._checks import MIN_US
 from seg1._types import Id
 from seg1.consent import STAGES, ConsentDoor, Permits, Reason
 from seg1.decide.state import State
-from seg1.errors import UnknownIdError
+from seg1.errors import UnknownIdError, WrongIdTypeError
 from seg1.journal import Decided, Journal, Row, SqliteJournal, Voided, Withheld
 
 __all__ = [
@@ -115,6 +115,18 @@ class Core:
             with self.lock:
                 for decision_id in lost:
                     self.withhold(decision_id)
+
+    def why_not(self, customer: Id, permits: Permits) -> str:
+        """Say in words why a customer may not be decided for personally, and what may be wrong."""
+        words = why_not(permits)
+        if words == Reason.NO_RECORD.words:
+            try:
+                self.consent.check_kind(customer)
+            except WrongIdTypeError:
+                return f"{words}, and the ledger's ids are not of type {type(customer).__name__}"
+            except Exception:  # noqa: BLE001  # a store may raise anything; the fallback stands
+                return words
+        return words
 
     def saw(self, at_us: int) -> None:
         """Note a moment that the engine has seen."""

@@ -20,7 +20,7 @@ from seg1.decide.choosing import (
     choose_fallback,
     choose_nothing,
 )
-from seg1.decide.core import BIT, Core, has_lost, may_decide, objects, why_not
+from seg1.decide.core import BIT, Core, has_lost, may_decide, objects
 from seg1.decide.decision import Decision
 from seg1.decide.eligibility import (
     AudienceFilter,
@@ -81,7 +81,7 @@ class Deciding:
         self._catalogue = catalogue
         self._policy = selector.version
         self._limits = limits
-        self._static = StaticRules(self._offers)
+        self._static = StaticRules(self._offers, declared=[p.id for p in catalogue.placements])
         has_audience = any(offer.audience is not None for offer in self._offers)
         self._personal: tuple[OfferFilter, ...] = (
             (AudienceFilter(), *filters) if has_audience else tuple(filters)
@@ -272,6 +272,6 @@ class Deciding:
             )  # fmt: skip
         return show(
             row, request, decision_id=decision_id,
-            reason=f"consent: {why_not(permits)}", refused=refused,
+            reason=f"consent: {self._core.why_not(request.customer, permits)}", refused=refused,
             released_seq=self._core.next_release(),
         )  # fmt: skip

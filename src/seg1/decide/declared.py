@@ -1,6 +1,7 @@
 """Which offers, goal and features the decisions of an engine refer to, named and written down."""
 
 import hashlib
+import logging
 
 from seg1.bandit import OfferSelector
 from seg1.decide.core import Core
@@ -9,6 +10,8 @@ from seg1.journal.catalogue import body_of_arms
 from seg1.offers import Catalogue
 
 __all__ = ["declare_catalogue", "version_of"]
+
+log = logging.getLogger(__name__)
 
 
 def version_of(catalogue: Catalogue, selector: OfferSelector, *, has_recommender: bool) -> str:
@@ -25,6 +28,13 @@ def declare_catalogue(core: Core, selector: OfferSelector, *, version: str) -> N
     with core.lock:
         if core.state.catalogue_in_force == version:
             return
+        if core.state.catalogue_in_force:
+            log.warning(
+                "offers, placements, goal or context are not those last in force in this journal: "
+                "only decisions made under the same ones teach (%d did); open it with the former "
+                "ones to go on with what those taught",
+                core.state.n_learned,
+            )
         body = body_of_arms(selector.arms, goal=selector.goal, features=selector.schema.names)
         at_us = max(core.state.outcomes.now_us, 0)
         core.append(Swapped(what="catalogue", at_us=at_us, version=version, body=body))

@@ -4,6 +4,7 @@ import logging
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
@@ -27,6 +28,9 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
+
+_NEARLY: Final = 0.8  # of the letters of a placement, in their order
+_MOST_LOOKED_AT: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -124,9 +128,12 @@ def _is_in_audience(offer: Offer, request: Request) -> bool:
     if offer.audience is None:
         return True
     try:
-        return offer.audience(request.customer, request.context) is True
-    except Exception:  # noqa: BLE001  # fail closed: a rule may raise anything
+        answer = offer.audience(request.customer, request.context)
+    except Exception as error:  # noqa: BLE001  # fail closed: a rule may raise anything
+        kind = type(error).__name__
+        log.warning("the audience of offer %r failed (%s): it is not shown", offer.id, kind)
         return False
+    return isinstance(answer, bool | np.bool_) and bool(answer)
 
 
 def _mask(values: Iterable[bool]) -> Bools:
@@ -156,24 +163,43 @@ class StaticRules:
     ----------
     offers
         The offers, in the order of the catalogue.
+    declared
+        Placements that are known beside those that offers name.
     """
 
-    def __init__(self, offers: Sequence[Offer]) -> None:
+    def __init__(self, offers: Sequence[Offer], *, declared: Iterable[str] = ()) -> None:
         self._offers = offers
         self._edges = sorted({edge for offer in offers for edge in offer.valid_us})
         self._named = frozenset(name for offer in offers for name in offer.placements or ())
+        self._looked_at = {*self._named, *declared}
+        self._names = tuple(sorted(self._looked_at))
         self._known: dict[tuple[int, str | None], Eligibility] = {}
 
     def of(self, request: Request) -> Eligibility:
         """Say what these two rules leave."""
         # Placements that no offer names are alike: so there are only so many keys.
         placement = request.placement if request.placement in self._named else None
+        if placement is None and request.placement not in self._looked_at:
+            self._look_at(request.placement)
         key = (bisect_right(self._edges, request.at_us), placement)
         known = self._known.get(key)
         if known is None:
             known = eligible_offers(request, self._offers, _STATIC)
             self._known[key] = known
         return known
+
+    def _look_at(self, placement: str) -> None:
+        """Log, once, a placement that is written nearly as a known one."""
+        if len(self._looked_at) >= _MOST_LOOKED_AT:
+            return
+        self._looked_at.add(placement)
+        for near in get_close_matches(placement, self._names, n=1, cutoff=_NEARLY):
+            log.warning(
+                "placement %r is not declared, and %r is: it has the default windows, and only the "
+                "offers that stand in every placement",
+                placement,
+                near,
+            )
 
 
 def eligible_offers(

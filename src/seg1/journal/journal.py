@@ -1,9 +1,11 @@
 """Where rows are kept: in memory, or in SQLite on disk, under one contract."""
 
+import os
 import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from typing import Final, Protocol
 
@@ -239,10 +241,10 @@ class SqliteJournal:
             raise JournalError(f"synchronous must be NORMAL or FULL, got {synchronous!r}")
         self._lock = threading.Lock()
         self.has_residue = False
-        with _typed("open"):
+        with _opening(path):
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         try:
-            with _typed("open"):
+            with _opening(path):
                 self._set_up(synchronous)
         except BaseException:
             self._connection.close()
@@ -350,6 +352,18 @@ class SqliteJournal:
             self._connection.close()
 
 
+@contextmanager
+def _opening(path: str | PathLike[str]) -> Iterator[None]:
+    """Turn what goes wrong when a file is opened into an error that names it, and what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise JournalError(
+            f"cannot open the journal {os.fspath(path)!r}: {error} ({type(error).__name__}); it "
+            "must be an SQLite file, or a new one in a folder that exists and can be written to"
+        ) from error
+
+
 class _typed:  # noqa: N801  # used as a function is; as a generator it costs twice as much
     """Turn SQLite's errors into ours."""
 
@@ -369,5 +383,7 @@ class _typed:  # noqa: N801  # used as a function is; as a generator it costs tw
                 "cannot write the journal: another process has written to it; one engine writes to "
                 "a journal at a time: close the other, and open this one again"
             ) from None
+        if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
+            raise JournalError("the journal is closed: open it again, or a new engine") from error
         if isinstance(error, sqlite3.Error):
             raise JournalError(f"cannot {self._verb} the journal: {kind.__name__}") from error

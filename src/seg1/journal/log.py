@@ -127,8 +127,9 @@ class DecisionLog:
 
     def __post_init__(self) -> None:
         n_rows, n_arms = len(self), len(self.states.arms)
-        if self.states.eligible.shape != (n_rows, n_arms):
-            raise InvalidArgumentError(f"eligible must have shape ({n_rows}, {n_arms})")
+        eligible = self.states.eligible
+        if eligible.shape != (n_rows, n_arms) or eligible.dtype != np.bool_:
+            raise InvalidArgumentError(f"eligible must be bool, of shape ({n_rows}, {n_arms})")
         if self.states.context.ndim != 2 or len(self.states.context) != n_rows:  # noqa: PLR2004  # a table
             raise InvalidArgumentError(f"context must have shape ({n_rows}, n_features)")
         if self.states.affinity.shape not in ((n_rows, 0), (n_rows, len(self.states.arms.offers))):
@@ -138,8 +139,11 @@ class DecisionLog:
             raise InvalidArgumentError(f"effects must have shape ({n_rows}, n_offers + 1)")
         for name, dtype in _DTYPES.items():
             column = self.states.at_us if name == "at_us" else getattr(self, name)
-            if column.shape != (n_rows,) or column.dtype != dtype:
-                raise InvalidArgumentError(f"{name} must be {dtype} of shape ({n_rows},)")
+            if np.shape(column) != (n_rows,) or getattr(column, "dtype", None) != dtype:
+                raise InvalidArgumentError(
+                    f"{name} must be an array of {dtype.__name__} and shape ({n_rows},), got "
+                    f"{getattr(column, 'dtype', type(column).__name__)} {np.shape(column)}"
+                )
         if any(len(column) != n_rows for column in self.labels.values()):
             raise InvalidArgumentError(f"every label must have {n_rows} entries")
         if n_rows:

@@ -8,11 +8,11 @@ import numpy as np
 
 from seg1._checks import check_choice, check_int, read_only
 from seg1._types import Float64s, Int32s, Int64s
-from seg1.errors import InvalidArgumentError, PluginError
+from seg1.errors import InvalidArgumentError, InvalidTypeError, PluginError
 from seg1.journal import DecisionLog, States
 from seg1.measure import reward_model
 from seg1.measure.intervals import Clusters, Ratio, check_level, ratio, t_quantile
-from seg1.measure.support import Gate, NotSupportedError, Weights
+from seg1.measure.support import Gate, NotSupportedError, Weights, check_log
 
 __all__ = ["Estimator", "Policy", "Value", "value"]
 
@@ -177,6 +177,12 @@ def value(
     check_choice(estimator, name="estimator", choices=("dr", "ips", "snips"))
     check_int(n_folds, name="n_folds", low=2)
     check_level(level)
+    check_log(log)
+    if not callable(policy):
+        raise InvalidTypeError(
+            "policy must be callable with states, as what frozen() of a selector or an engine "
+            f"gives; got {type(policy).__name__}"
+        )
     rows = np.flatnonzero(~log.is_control)
     if not len(rows):
         raise NotSupportedError("the log has no decision outside the holdout; nothing to go by")

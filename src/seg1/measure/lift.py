@@ -12,7 +12,7 @@ from seg1._types import Bools, Float64s
 from seg1.errors import InvalidArgumentError
 from seg1.journal import DecisionLog
 from seg1.measure.intervals import Clusters, Ratio, check_level, ratio, t_quantile
-from seg1.measure.support import NotSupportedError
+from seg1.measure.support import NotSupportedError, check_log
 
 __all__ = ["Lift", "lift"]
 
@@ -134,6 +134,7 @@ def lift(
     >>> found.estimate, round(found.relative, 6)
     (1.0, 0.4)
     """
+    check_log(log)
     check_level(level)
     check_int(min_customers, name="min_customers", low=2)
     is_drawn = log.holdout_prob > 0

@@ -6,12 +6,22 @@ import numpy as np
 
 from seg1._checks import check_at_least
 from seg1._types import Float64s
-from seg1.errors import NotSupportedError
+from seg1.errors import InvalidTypeError, NotSupportedError
+from seg1.journal import DecisionLog
 from seg1.measure.intervals import Clusters, ratio
 
-__all__ = ["Gate", "NotSupportedError", "Weights"]
+__all__ = ["Gate", "NotSupportedError", "Weights", "check_log"]
 
 _ROUNDING = 1e-6  # rows of a policy sum to 1 within this, so a mean weight can be off by as much
+
+
+def check_log(log: object) -> None:
+    """Accept a log only, and say where one comes from."""
+    if not isinstance(log, DecisionLog):
+        raise InvalidTypeError(
+            "log must be a DecisionLog, from DecisionLog.from_journal(engine.journal, consent=..., "
+            f"at=...) or written down as columns; got {type(log).__name__}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +111,8 @@ class Gate:
         if found:
             raise NotSupportedError(
                 f"the log does not support this policy: {'; '.join(found)} "
-                f"({weights.n_rows} rows of {weights.n_customers} customers)"
+                f"({weights.n_rows} rows of {weights.n_customers} customers); log longer, explore "
+                "more (a higher floor), or judge a policy that is nearer to the one that ran"
             )
 
     def _few_customers(self, weights: Weights) -> list[str]:

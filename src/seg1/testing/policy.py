@@ -43,6 +43,7 @@ def check_policy(explorer: Explorer) -> None:
     >>> from seg1.testing.policy import check_policy
     >>> check_policy(ThompsonSampling(scale=0.3))
     """
+    assert not isinstance(explorer, type), "it is a class: give one that is made, with ()"
     assert isinstance(explorer, Explorer), "it lacks needs_floor or probabilities"
     assert isinstance(explorer.needs_floor, bool), "needs_floor must be True or False"
     rng = np.random.default_rng(0)

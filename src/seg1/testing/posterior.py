@@ -18,6 +18,10 @@ _LAYOUT: Final = Layout(
     depth=np.array([0.0, 0.3, 0.0, 0.0]),
 )
 _N_ARMS: Final = len(_LAYOUT.features)
+# `remove` and `merge` may raise, as under a logit link, but have to be there.
+_OF_A_STATE: Final = (
+    "n_rows", "belief", "coefficients", "copy", "correct", "fold", "merge", "remove", "to_arrays",
+)  # fmt: skip
 
 
 def check_posterior(posterior: Posterior) -> None:
@@ -46,6 +50,7 @@ def check_posterior(posterior: Posterior) -> None:
     >>> from seg1.testing.posterior import check_posterior
     >>> check_posterior(HybridLinear())
     """
+    assert not isinstance(posterior, type), "it is a class: give one that is made, with ()"
     assert isinstance(posterior, Posterior), "it lacks start or from_arrays"
     rows = _rows()
     state = _folded(posterior, rows)
@@ -81,6 +86,8 @@ def _rows(n: int = 40) -> list[_Row]:
 
 def _folded(posterior: Posterior, rows: list[_Row]) -> PosteriorState:
     state = posterior.start(_LAYOUT, n_features=_D)
+    missing = [name for name in _OF_A_STATE if not hasattr(state, name)]
+    assert not missing, f"what start gives lacks {', '.join(missing)}"
     for row in rows:
         x = row.x.copy()
         state.fold(row.arm, x, row.answer, at_us=row.at_us)

@@ -76,7 +76,9 @@ class Availability:
         for offer_id in _several(offer_ids):
             arms = self.arms_of.get(offer_id)
             if arms is None:
-                raise UnknownIdError("allow and deny must name offers of the selector")
+                raise UnknownIdError(
+                    f"allow and deny must name offers of the selector, got {offer_id!r}"
+                )
             named |= arms
         return named
 

@@ -99,6 +99,12 @@ class ConsentLedger:
         """How many events have changed the state so far."""
         return self._standing.epoch
 
+    @property
+    def purposes(self) -> tuple[str, ...]:
+        """Purposes that anybody has said something about, as of the last look; sorted."""
+        with self._lock:
+            return tuple(sorted(self._standing.words.keys() - {EVERYTHING}))
+
     def __repr__(self) -> str:
         n_chains = sum(map(len, self._standing.words.values()))
         return f"ConsentLedger({n_chains} customer purposes, epoch {self.epoch})"
