@@ -1,8 +1,9 @@
-"""Change the consent room in small wrong ways, one at a time, and see which its tests catch.
+"""Change a room in small wrong ways, one at a time, and see which changes its tests catch.
 
-Usage: ``python benchmarks/mutants.py [--files codes.py ledger/words.py] [--sample N --seed S]
-[--minutes M] [--again OUTPUT] [--at-import] [--json]``, on a machine that forks, with the packages
-of the ``test`` extra. Survivors with a reason stand in ``mutants_survivors.md``.
+Usage: ``python benchmarks/mutants.py [--room consent] [--files codes.py ledger/words.py]
+[--tests test_plan.py] [--sample N --seed S] [--minutes M] [--again OUTPUT] [--at-import]
+[--json]``, on a machine that forks, with the packages of the ``test`` extra. Survivors with a
+reason stand in ``mutants_survivors.md``. A change that survives waits for all tests that reach it.
 
 One process collects the tests once and notes which of them run which line. For each change it forks
 a child, which gives the function that changed its new code and runs the tests that reach the line,
@@ -36,12 +37,19 @@ from hypothesis import HealthCheck, Phase, settings
 from mutations import Mutant, mutants_of, mutated, reasons
 
 _ROOT = Path(__file__).resolve().parents[1]
-_ROOM = _ROOT / "src" / "seg1" / "consent"
-_TESTS = (str(_ROOT / "tests" / "consent"), str(_ROOM))
+_SOURCE = _ROOT / "src" / "seg1"
 _HEAVY = ("numpy", "scipy.sparse", "scipy.special", "pydantic", "implicit.als", "pyarrow", "jinja2")
 _MEMORY_BYTES = 6 << 30
 _LEAST_S, _MOST_S = 10, 90
 _CAUGHT, _SURVIVED, _AT_IMPORT = 1, 0, 70
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Which tests there are, and where they may write."""
+
+    tests: tuple[str, ...]
+    folder: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +149,11 @@ def _run_items(items: Sequence[pytest.Item], *, before: Callable[[str], None] | 
     return _SURVIVED
 
 
-def _start_pytest(run: Callable[[list[pytest.Item]], None], *, folder: Path) -> int:
+def _start_pytest(run: Callable[[list[pytest.Item]], None], *, suite: Suite) -> int:
     options = ["-p", "no:cacheprovider", "-c", str(_ROOT / "pyproject.toml")]
     options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    return int(
-        pytest.main(
-            [*options, "--rootdir", str(_ROOT), f"--basetemp={folder / 'tests'}", *_TESTS],
-            plugins=[_Plugin(run)],
-        )
-    )
+    options += ["--rootdir", str(_ROOT), f"--basetemp={suite.folder / 'tests'}"]
+    return int(pytest.main([*options, *suite.tests], plugins=[_Plugin(run)]))
 
 
 def _reach_of(items: Sequence[pytest.Item], coverage: Coverage, *, folder: Path) -> Reach:
@@ -185,10 +189,10 @@ def _lines(coverage: Coverage) -> list[tuple[str, int, list[str]]]:
 
 
 def _functions() -> dict[tuple[str, int, str], list[FunctionType]]:
-    """Find the functions of the room that live in this process, by file, line and name."""
+    """Find our functions that live in this process, by file, line and name."""
     found = defaultdict(list)
     for thing in gc.get_objects():
-        if type(thing) is FunctionType and thing.__code__.co_filename.startswith(str(_ROOM)):
+        if type(thing) is FunctionType and thing.__code__.co_filename.startswith(str(_SOURCE)):
             code = thing.__code__
             found[code.co_filename, code.co_firstlineno, code.co_name].append(thing)
     return found
@@ -216,12 +220,12 @@ class _Worker:
 
     mutants: Sequence[Mutant]
     coverage: Coverage
-    folder: Path
+    suite: Suite
     tell: Callable[[int, int, list[str]], None]
     only_at_import: bool
 
     def run(self, items: list[pytest.Item]) -> None:
-        reach = _reach_of(items, self.coverage, folder=self.folder)
+        reach = _reach_of(items, self.coverage, folder=self.suite.folder)
         self.coverage.stop()
         functions, by_id = _functions(), {item.nodeid: item for item in items}
         gc.collect()
@@ -257,7 +261,7 @@ def _try_code(
     return _in_child(work, limit_s=reach.limit_s([item.nodeid for item in items]))
 
 
-def _try_import(path: Path, code: CodeType, tests: Sequence[str], *, folder: Path) -> int:
+def _try_import(path: Path, code: CodeType, tests: Sequence[str], *, suite: Suite) -> int:
     """Run tests in a child that imports this code in place of a module's own."""
     places = {test: place for place, test in enumerate(tests)}
 
@@ -267,7 +271,7 @@ def _try_import(path: Path, code: CodeType, tests: Sequence[str], *, folder: Pat
 
     def work() -> int:
         _import_instead(path, code)
-        _start_pytest(run, folder=folder)
+        _start_pytest(run, suite=suite)
         return _CAUGHT  # the tests could not be collected
 
     return _in_child(work, limit_s=_MOST_S)
@@ -283,14 +287,14 @@ def _import_instead(path: Path, code: CodeType) -> None:
 
 
 def _outcomes(
-    mutants: Sequence[Mutant], *, folder: Path, only_at_import: bool
+    mutants: Sequence[Mutant], *, suite: Suite, only_at_import: bool
 ) -> Iterator[tuple[Mutant, int]]:
     """Give each mutant and whether it was caught, those of import last."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
-        os._exit(_work(mutants, writer, folder=folder, only_at_import=only_at_import))
+        os._exit(_work(mutants, writer, suite=suite, only_at_import=only_at_import))
     os.close(writer)
     later = []
     with os.fdopen(reader) as told:
@@ -305,44 +309,45 @@ def _outcomes(
     random.Random(len(later)).shuffle(later)  # noqa: S311  # what --minutes cuts off is a sample
     for place, (mutant, tests) in enumerate(later):
         if not place:
-            _check_import(mutant.path, tests, folder=folder)
-        yield mutant, _try_import(mutant.path, _code_of(mutant), tests, folder=folder)
+            _check_import(mutant.path, tests, suite=suite)
+        yield mutant, _try_import(mutant.path, _code_of(mutant), tests, suite=suite)
 
 
-def _check_import(path: Path, tests: Sequence[str], *, folder: Path) -> None:
+def _check_import(path: Path, tests: Sequence[str], *, suite: Suite) -> None:
     """Refuse to go on where an unchanged module fails too: then every change would seem caught."""
     code = compile(path.read_text(), str(path), "exec", dont_inherit=True)
-    if _try_import(path, code, tests, folder=folder) != _SURVIVED:
+    if _try_import(path, code, tests, suite=suite) != _SURVIVED:
         raise SystemExit(f"the tests of {path.name} fail without any change")
 
 
-def _work(mutants: Sequence[Mutant], writer: int, *, folder: Path, only_at_import: bool) -> int:
+def _work(mutants: Sequence[Mutant], writer: int, *, suite: Suite, only_at_import: bool) -> int:
     _silence(0, 1)
-    coverage = Coverage(data_file=None, include=[f"{_ROOM}/*"], config_file=False)
+    coverage = Coverage(data_file=None, include={str(m.path) for m in mutants}, config_file=False)
     coverage.start()
 
     def tell(place: int, outcome: int, tests: list[str]) -> None:
         os.write(writer, f"{json.dumps([place, outcome, tests])}\n".encode())
 
-    worker = _Worker(mutants, coverage, folder, tell, only_at_import)
-    return _start_pytest(worker.run, folder=folder)
+    worker = _Worker(mutants, coverage, suite, tell, only_at_import)
+    return _start_pytest(worker.run, suite=suite)
 
 
 def _shown(mutant: Mutant) -> str:
-    name = mutant.path.relative_to(_ROOM)
+    name = mutant.path.relative_to(_SOURCE)
     return f"{name}:{mutant.first_line} ``{mutant.line}``, ``{mutant.change}``"
 
 
 def measure(
-    mutants: Sequence[Mutant], *, minutes: float, only_at_import: bool
+    mutants: Sequence[Mutant], *, tests: Sequence[Path], minutes: float, only_at_import: bool
 ) -> dict[str, object]:
     """Try mutants; print each that survives without a reason, and give the counts."""
     end = time.monotonic() + 60 * minutes
     known, per_file = reasons(), defaultdict[str, Counter[str]](Counter)
     with tempfile.TemporaryDirectory() as folder:
-        tried = _outcomes(mutants, folder=Path(folder), only_at_import=only_at_import)
+        suite = Suite(tuple(str(path) for path in tests), Path(folder))
+        tried = _outcomes(mutants, suite=suite, only_at_import=only_at_import)
         for mutant, outcome in tried:
-            name = str(mutant.path.relative_to(_ROOM))
+            name = str(mutant.path.relative_to(_SOURCE))
             is_known = (name, mutant.line, mutant.change) in known
             per_file[name]["mutants"] += 1
             per_file[name]["caught" if outcome else "survivors"] += 1
@@ -360,7 +365,9 @@ def measure(
 def main() -> None:
     """Read the options, choose the mutants and tell what became of them."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--room", default="consent", help="a package of seg1")
     parser.add_argument("--files", nargs="+", help="modules of the room, as in ledger/words.py")
+    parser.add_argument("--tests", nargs="+", help="files of the room's tests; all, unless told")
     parser.add_argument("--sample", type=int, help="how many mutants of each module, at most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--again", type=Path, help="output of a run: try what it printed alone")
@@ -373,7 +380,9 @@ def main() -> None:
     for name in _HEAVY:
         importlib.import_module(name)
     chosen = random.Random(options.seed)  # noqa: S311  # a sample, no secret
-    paths = [_ROOM / name for name in options.files or ()] or sorted(_ROOM.rglob("*.py"))
+    room, tests = _SOURCE / options.room, _ROOT / "tests" / options.room
+    paths = [room / name for name in options.files or ()] or sorted(room.rglob("*.py"))
+    asked = [tests / name for name in options.tests or ()]
     mutants = []
     for path in paths:
         found = mutants_of(path)
@@ -381,7 +390,8 @@ def main() -> None:
     if options.again:
         printed = {line.rstrip() for line in options.again.read_text().splitlines()}
         mutants = [mutant for mutant in mutants if _shown(mutant) in printed]
-    counts = measure(mutants, minutes=options.minutes, only_at_import=options.at_import)
+    run = [*asked, *paths] if asked else [tests, room]  # modules: their examples
+    counts = measure(mutants, tests=run, minutes=options.minutes, only_at_import=options.at_import)
     print(json.dumps(counts) if options.json else json.dumps(counts, indent=2))
 
 

@@ -5,7 +5,10 @@ line one JSON object; a quarter of an hour on two cores). Worlds are those of `s
 figures are means over seeds with their standard errors. Keys:
 
 - ``near_duplicates``: `near_duplicate_ratio`, the regret of joint draws over that of the same
-  selector whose arms are taken as independent (200 arms that are 10 in truth);
+  selector whose arms are taken as independent (200 arms that are 10 in truth, in groups that are
+  equal, unequal, or one of 191 beside nine alone); by explorer, the default and plain Thompson
+  sampling at half the deviation; and `near_duplicate_spread`, how unevenly what is alike was
+  chosen: the mean squared weight that an even draw from the likeliest group has, 1 at best;
 - ``prices``: `price_profit_share`, expected profit over the best possible, in the last quarter of
   20,000 rounds; and `monotone_violations`, how many draws of what was learned at the end let
   acceptance fall as the price falls;
@@ -21,6 +24,7 @@ import heapq
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from typing import Any
@@ -56,14 +60,49 @@ MUST = {
 }
 
 
+SIZES = {
+    "equal": (20,) * 10,
+    "unequal": (100, 40, 20, 12, 8, 6, 5, 4, 3, 2),
+    "one_large": (191,) + (1,) * 9,
+}
+EXPLORERS = {"default": ThompsonSampling(), "plain": ThompsonSampling(optimism=0, scale=0.5)}
+
+
+@dataclass(frozen=True, slots=True)
 class Marginals:
     """Thompson sampling that takes arms as independent, whatever they share."""
 
-    needs_floor = False
+    explorer: ThompsonSampling
+    needs_floor: bool = False
 
     def probabilities(self, mean: Floats, sd: Floats, *, eligible: NDArray[np.bool_]) -> Floats:
         """Give the probability that each arm is the best one of independent normals."""
-        return ThompsonSampling().probabilities(mean, sd, eligible=eligible)
+        return self.explorer.probabilities(mean, sd, eligible=eligible)
+
+
+class Spread:
+    """`Ours`, which notes how evenly it chooses within the likeliest group."""
+
+    def __init__(self, world: World, *, seed: int, explorer: Explorer) -> None:
+        if world.group is None:
+            raise RuntimeError("arms of this world have no groups")
+        self._ours = Ours(world, seed=seed, explorer=explorer)
+        self._group = world.group
+        self.noted: list[float] = []
+
+    def choose(self, t: int) -> int:
+        """Choose an arm; now and then, note."""
+        arm = self._ours.choose(t)
+        if t % 20 == 0:
+            p = self._ours.choices[t].probabilities
+            of_group = p[self._group == np.bincount(self._group, weights=p).argmax()]
+            even = 1.0 / len(of_group)
+            self.noted.append(float((even**2 / (of_group / of_group.sum())).sum()))
+        return arm
+
+    def learn(self, t: int, amount: float) -> None:
+        """Learn the answer."""
+        self._ours.learn(t, amount)
 
 
 class Remembered:
@@ -88,14 +127,17 @@ class Remembered:
         self._ours.learn(t, amount)
 
 
-def near_duplicates(seed: int, *, rounds: int) -> dict[str, float]:
-    """Play with joint draws, and with marginals; give both regret shares."""
-    world = worlds.near_duplicates(seed, rounds)
-    explorers: dict[str, Explorer] = {"joint": ThompsonSampling(), "marginal": Marginals()}
-    return {
-        name: worlds.regret_share(world, play(world, Ours(world, seed=seed, explorer=explorer)))
-        for name, explorer in explorers.items()
-    }
+def near_duplicates(
+    sizes: Sequence[int], explorer: ThompsonSampling, seed: int, *, rounds: int
+) -> dict[str, float]:
+    """Play with joint draws, and with marginals; give regret shares, and spreads in a group."""
+    world = worlds.near_duplicates(seed, rounds, sizes=sizes)
+    told: dict[str, float] = {}
+    for name, one in (("joint", explorer), ("marginal", Marginals(explorer))):
+        policy = Spread(world, seed=seed, explorer=one)
+        told[name] = worlds.regret_share(world, play(world, policy))
+        told[f"{name} spread"] = float(np.mean(policy.noted))
+    return told
 
 
 def prices(seed: int, *, rounds: int) -> dict[str, float]:
@@ -184,13 +226,16 @@ Results = dict[str, list[dict[str, float]]]
 
 
 def told_near_duplicates(results: Results) -> dict[str, Any]:
-    """Sum up the seeds of `near_duplicates`."""
-    (of_seeds,) = results.values()
-    joint, marginal = (np.array([one[name] for one in of_seeds]) for name in ("joint", "marginal"))
-    return {
-        "near_duplicate_ratio": ratio_and_se(joint, marginal),
-        "near_duplicate_share": {"joint": mean_and_se(joint), "marginal": mean_and_se(marginal)},
-    }
+    """Sum up the seeds of `near_duplicates`, by world and explorer."""
+    told: dict[str, dict[str, Any]] = {"ratio": {}, "share": {}, "spread": {}}
+    for game, of_seeds in results.items():
+        by_name = {name: np.array([one[name] for one in of_seeds]) for name in of_seeds[0]}
+        told["ratio"][game] = ratio_and_se(by_name["joint"], by_name["marginal"])
+        for word, end in (("share", ""), ("spread", " spread")):
+            told[word][game] = {
+                name: mean_and_se(by_name[f"{name}{end}"]) for name in ("joint", "marginal")
+            }
+    return {f"near_duplicate_{word}": games for word, games in told.items()}
 
 
 def told_prices(results: Results) -> dict[str, Any]:
@@ -223,7 +268,13 @@ def told_shares(results: Results) -> dict[str, Any]:
 
 
 KEYS: dict[str, tuple[dict[str, Callable[..., dict[str, float]]], Callable[[Results], Any]]] = {
-    "near_duplicates": ({"near_duplicates": near_duplicates}, told_near_duplicates),
+    "near_duplicates": (
+        {
+            f"{name} {of}": partial(near_duplicates, sizes, explorer)
+            for (name, sizes), (of, explorer) in product(SIZES.items(), EXPLORERS.items())
+        },
+        told_near_duplicates,
+    ),
     "prices": ({"prices": prices}, told_prices),
     "delayed": ({"delayed": delayed}, told_delayed),
     "shares": (

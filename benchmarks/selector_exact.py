@@ -4,17 +4,21 @@ A selector plays a simulated world and learns. By its log two fixed policies are
 show one arm: "rule", an arm named by the context's numbers alone, and "best", the arm that is truly
 the best. If probabilities are exact, the weight 1 / p of the rounds in which the very arm of the
 policy was drawn, and 0 of all others, is 1 on average; and weighted rewards over the policy's true
-value are too. Both are told with their standard error over seeds: a mean that lies more than three
-of them from 1 is listed in `off`. A floor of 5 % bounds the weights.
+value are too. A floor of 5 % bounds the weights, by 200 where one arm gets all the rest: some dozen
+draws of a game then decide, and the spread over twenty games tells the error badly, the lower the
+estimates the smaller. So standard errors are made of what is known before each draw, the variance
+of a weight and of a weighted reward. A mean that lies more than three of them from 1 is listed in
+`off`.
 
 Slates are of three. At each place the policy is the rule among what was not yet shown, given what
-was drawn before; `both` multiplies the weights of the first two places.
+was drawn before.
 """
 
 import inspect
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from typing import Any
@@ -36,7 +40,8 @@ FLOOR = 0.05
 PLACES = 3
 
 Floats = NDArray[np.float64]
-Told = dict[str, float]
+Told = dict[str, tuple[float, float]]
+"""Estimates that are 1 in truth, each with its variance."""
 
 
 def explorers() -> dict[str, type[Any]]:
@@ -94,27 +99,70 @@ def learn(
         selector.learn(choice, accepted=accepted, at=choice.at_us)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Judgement:
+    """What a log says of a policy that shows one arm in each round."""
+
+    world: World
+    arms: NDArray[np.int64]
+    chances: Floats  # of being drawn
+    weights: Floats
+    rewards: Floats
+
+    @classmethod
+    def of(cls, world: World) -> "Judgement":
+        """Begin, with nothing known of any round."""
+        n = world.n_rounds
+        weights, rewards = np.zeros(n), np.zeros(n)
+        return cls(
+            world=world, arms=np.zeros(n, np.int64), chances=np.ones(n), weights=weights,
+            rewards=rewards,
+        )  # fmt: skip
+
+    def add(self, t: int, choice: bandit.Choice, wanted: int) -> None:
+        """Take in what was drawn in a round in which the policy shows `wanted`."""
+        self.arms[t] = wanted
+        self.chances[t] = choice.probabilities[wanted]
+        if choice.arm == wanted:
+            self.weights[t] = 1.0 / choice.action_prob
+            self.rewards[t] = worlds.reward(self.world, t, wanted)
+
+    def told(self, name: str) -> Told:
+        """Give the mean weight, and the estimate over the truth.
+
+        In a round with chance p the variance of the weight is ``1 / p - 1``, and that of the
+        weighted reward, of mean m and either 0 or its worth, ``m worth / p - m^2``.
+        """
+        world, n = self.world, len(self.arms)
+        means = world.means[np.arange(n), self.arms]
+        truth = float(means.sum())
+        spread = means * world.worth[self.arms] / self.chances - means**2
+        return {
+            f"{name} weight": (
+                float(self.weights.mean()), float((1.0 / self.chances - 1.0).sum()) / n**2,
+            ),
+            f"{name} ips": (
+                float(self.weights @ self.rewards) / truth, float(spread.sum()) / truth**2,
+            ),
+        }  # fmt: skip
+
+
 def judged(
     name: str, parts: Callable[[], dict[str, Any]], *, rounds: int, seed: int, draw_seed: int
 ) -> Told:
-    """Play, and judge both policies; give mean weights, and estimates over the truth."""
+    """Play, and judge both policies."""
     world: World = getattr(worlds, name)(seed, rounds)
     selector = selector_of(world, draw_seed, **parts())
     policies = {"rule": rule_of(world)[:, 0], "best": world.best}
-    weights = {policy: np.zeros(rounds) for policy in policies}
-    rewards = np.zeros(rounds)
+    judgements = {policy: Judgement.of(world) for policy in policies}
     for t, context, at_us in rounds_of(world):
         choice = selector.choose(context, id=t, at=at_us)
-        rewards[t] = worlds.reward(world, t, choice.arm)
-        learn(selector, choice, rewards[t], is_worth=bool(world.prices))
+        learn(selector, choice, worlds.reward(world, t, choice.arm), is_worth=bool(world.prices))
         for policy, arms in policies.items():
-            if choice.arm == arms[t]:
-                weights[policy][t] = 1.0 / choice.action_prob
+            judgements[policy].add(t, choice, int(arms[t]))
     told: Told = {}
-    for policy, arms in policies.items():
-        truth = float(world.means[np.arange(rounds), arms].mean())
-        told[f"{policy} weight"] = float(weights[policy].mean())
-        told[f"{policy} ips"] = float((weights[policy] * rewards).mean()) / truth
+    for policy, judgement in judgements.items():
+        told |= judgement.told(policy)
     return told
 
 
@@ -125,7 +173,7 @@ def judged_slates(
     world: World = getattr(worlds, name)(seed, rounds)
     selector = selector_of(world, draw_seed, **parts())
     ranked = rule_of(world)
-    weights, rewards, truths = (np.zeros((PLACES, rounds)) for _ in range(3))
+    judgements = [Judgement.of(world) for _ in range(PLACES)]
     for t, context, at_us in rounds_of(world):
         slate = selector.choose(context, id=t, at=at_us, n=PLACES)
         if len(slate) != PLACES:
@@ -133,17 +181,13 @@ def judged_slates(
         shown: set[int] = set()
         for place, choice in enumerate(slate):
             wanted = next(arm for arm in ranked[t].tolist() if arm not in shown)
-            rewards[place, t] = worlds.reward(world, t, choice.arm)
-            truths[place, t] = world.means[t, wanted]
-            if choice.arm == wanted:
-                weights[place, t] = 1.0 / choice.action_prob
+            judgements[place].add(t, choice, wanted)
             shown.add(choice.arm)
-        learn(selector, slate[0], rewards[0, t], is_worth=False)
+        first = slate[0]
+        learn(selector, first, worlds.reward(world, t, first.arm), is_worth=False)
     told: Told = {}
-    for place in range(PLACES):
-        estimate = float((weights[place] * rewards[place]).mean())
-        told[f"place {place + 1} weight"] = float(weights[place].mean())
-        told[f"place {place + 1} ips"] = estimate / float(truths[place].mean())
+    for place, judgement in enumerate(judgements):
+        told |= judgement.told(f"place {place + 1}")
     return told
 
 
@@ -206,6 +250,7 @@ def _played(rounds: int, game: tuple[str, int]) -> Told:
     return games()[name](rounds=rounds, seed=seed, draw_seed=draw_seed)
 
 
-def _mean_and_se(means: list[float]) -> tuple[float, float]:
-    se = float(np.std(means, ddof=1)) / len(means) ** 0.5
-    return round(float(np.mean(means)), 4), round(se, 4)
+def _mean_and_se(of_seeds: list[tuple[float, float]]) -> tuple[float, float]:
+    estimates, variances = np.array(of_seeds).T
+    se = float(variances.sum()) ** 0.5 / len(of_seeds)
+    return round(float(estimates.mean()), 4), round(se, 4)

@@ -28,7 +28,8 @@ N_ARMS = 4
 SHOWN = 3
 CHECKS = 10
 HALF_LIFE_DAYS = 90.0
-PRIOR = np.array([1.0] + [4.0] * (N_FEATURES - 1))
+INTERCEPT_SD, PRIOR_SD = 1.0, 4.0
+PRIOR = np.array([INTERCEPT_SD] + [PRIOR_SD] * (N_FEATURES - 1))
 OWN_SHARE = 0.25
 FEATURES = np.column_stack([np.ones(N_ARMS), np.random.default_rng(7).normal(size=(N_ARMS, 2))])
 LAYOUT = Layout.plain(N_ARMS)._replace(features=FEATURES)
@@ -180,9 +181,20 @@ def largest(differences: Floats) -> float:
 
 # Any: a posterior and what looks at a state of it.
 PARTS: dict[str, tuple[Any, Callable[[Any, Floats, Floats], dict[str, float]]]] = {
-    "per_offer": (PerOfferLinear(half_life_days=HALF_LIFE_DAYS), per_offer_errors),
-    "hybrid": (HybridLinear(half_life_days=HALF_LIFE_DAYS, own_share=OWN_SHARE), hybrid_errors),
-}
+    "per_offer": (
+        PerOfferLinear(
+            half_life_days=HALF_LIFE_DAYS, intercept_sd=INTERCEPT_SD, prior_sd=PRIOR_SD
+        ),
+        per_offer_errors,
+    ),
+    "hybrid": (
+        HybridLinear(
+            half_life_days=HALF_LIFE_DAYS, intercept_sd=INTERCEPT_SD, prior_sd=PRIOR_SD,
+            own_share=OWN_SHARE,
+        ),
+        hybrid_errors,
+    ),
+}  # fmt: skip
 
 
 def figures(*, n: int) -> dict[str, Any]:

@@ -292,6 +292,21 @@ def test_arms_of_a_group_are_almost_equal() -> None:
     assert (world.features.argmax(axis=1) == world.group).all()
 
 
+def test_groups_may_differ_in_size() -> None:
+    sizes = (40, 5, 1)
+    world = worlds.near_duplicates(3, ROUNDS, sizes=sizes)
+    assert world.group is not None
+    assert world.features is not None
+
+    logits = log_odds(world.means)
+    of_groups = [logits[:, world.group == group] for group in range(3)]
+
+    assert np.bincount(world.group).tolist() == [40, 5, 1]
+    assert world.features.tolist() == np.eye(3)[world.group].tolist()
+    between = np.column_stack([of_group[:, 0] for of_group in of_groups]).std(axis=1).mean()
+    assert all(of_group.std(axis=1).mean() < 0.15 * between for of_group in of_groups)
+
+
 def test_customers_differ_in_one_world_and_not_in_its_twin() -> None:
     one, twin = world_of("heterogeneous", rounds=5_000), world_of("homogeneous", rounds=5_000)
     x = np.column_stack([np.ones(5_000), one.contexts])

@@ -4,6 +4,7 @@ Contexts are ``x = [1, z]``, ``z ~ N(0, I_10) / sqrt(10)`` unless said; ``s`` is
 function, and N(0, 1) is drawn afresh wherever it stands.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -157,29 +158,34 @@ def money(seed: int, rounds: int = 10_000) -> World:
     return replace(world, rewards=rewards, draws="lognormal")
 
 
-def near_duplicates(seed: int, rounds: int = 10_000) -> World:
-    """Offer 200 arms in 10 groups of 20, almost equal within a group.
+def near_duplicates(seed: int, rounds: int = 10_000, *, sizes: Sequence[int] = (20,) * 10) -> World:
+    """Offer arms in groups, almost equal within a group: 200 in 10 groups of 20, unless told.
 
     Accepted with ``s(x'(theta_group + 0.05 N(0, 1)))``, ``theta ~ 1.5 N(0, 1)``, intercepts
-    ``-2 + 0.5 N(0, 1)``. Features are 1 for the group and 0 for the nine others.
+    ``-2 + 0.5 N(0, 1)``, whatever the size of the group. Features are 1 for the group and 0 for the
+    others.
 
     Parameters
     ----------
     seed, rounds
         As for `linear`.
+    sizes
+        How many arms each group has, >= 1 each: what comes in many prices and slots has many.
 
     Examples
     --------
     >>> world = near_duplicates(seed=1, rounds=100)
     >>> world.n_arms, world.features.sum(axis=0).tolist() == [20.0] * 10
     (200, True)
+    >>> near_duplicates(seed=1, rounds=100, sizes=[3, 1]).group.tolist()
+    [0, 0, 0, 1]
     """
     rng = np.random.default_rng(seed)
     z, ranges = contexts_of(rng, rounds)
-    theta = 1.5 * rng.standard_normal((11, 10))
-    theta[0] = -2.0 + 0.5 * rng.standard_normal(10)
-    group = np.repeat(np.arange(10, dtype=np.int32), 20)
-    of_arm = theta[:, group] + 0.05 * rng.standard_normal((11, 200))
+    theta = 1.5 * rng.standard_normal((11, len(sizes)))
+    theta[0] = -2.0 + 0.5 * rng.standard_normal(len(sizes))
+    group = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+    of_arm = theta[:, group] + 0.05 * rng.standard_normal((11, len(group)))
     means = sigmoid(with_constant(z) @ of_arm)
     world = built("near_duplicates", means, rng=rng, contexts=z, ranges=ranges)
-    return replace(world, group=group, features=np.eye(10)[group])
+    return replace(world, group=group, features=np.eye(len(sizes))[group])
