@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import seg1
-from seg1.bandit import Explorer, ThompsonSampling
+from seg1.bandit import Explorer, Posterior, ThompsonSampling
 from seg1.testing.worlds import World, reward
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class Ours:
         has_features: bool = True,
         widen: float = 1.0,
         explorer: Explorer = ThompsonSampling(),  # noqa: B008  # frozen
+        posterior: Posterior | None = None,
     ) -> None:
         names = [f"n{i}" for i in range(world.contexts.shape[1])]
         self._contexts = [dict(zip(names, x, strict=True)) for x in world.contexts.tolist()]
@@ -77,6 +78,7 @@ class Ours:
             context=schema_of(world, names, widen=widen),
             goal=goal_of(world),
             explorer=explorer,
+            posterior=posterior,
             floor=floor,
             no_offer=bool(world.prices),
             seed=seed,
