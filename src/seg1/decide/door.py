@@ -9,12 +9,14 @@ import numpy as np
 from seg1._checks import check_at_least
 from seg1.bandit import OfferSelector
 from seg1.consent import ConsentDoor
+from seg1.decide.early import EarlyAnswers
 from seg1.decide.holdout import Holdout
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events.vocabulary import id_problem
 from seg1.recommend import ALSModel
 
 __all__ = [
+    "check_delay_model",
     "check_holdout",
     "check_model",
     "check_special",
@@ -36,6 +38,14 @@ def check_holdout(holdout: object) -> None:
     """Accept a holdout, or None."""
     if holdout is not None and not isinstance(holdout, Holdout):
         raise InvalidTypeError(f"holdout must be a Holdout, got {type(holdout).__name__}")
+
+
+def check_delay_model(delay_model: object) -> None:
+    """Accept a model of the delay of answers, or None."""
+    if delay_model is not None and not isinstance(delay_model, EarlyAnswers):
+        raise InvalidTypeError(
+            f"delay_model must be an EarlyAnswers, got {type(delay_model).__name__}"
+        )
 
 
 def checked_context(context: Mapping[str, object] | None) -> Mapping[str, object]:

@@ -3,6 +3,7 @@
 import secrets
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from os import PathLike
 from typing import Self
 
@@ -20,6 +21,7 @@ from seg1.decide.deciding import Deciding
 from seg1.decide.decision import Decision, Erasure
 from seg1.decide.declared import declare_catalogue, version_of
 from seg1.decide.door import (
+    check_delay_model,
     check_holdout,
     check_model,
     check_special,
@@ -27,6 +29,7 @@ from seg1.decide.door import (
     checked_answer,
     checked_context,
 )  # fmt: skip
+from seg1.decide.early import EarlyAnswers, policy_version
 from seg1.decide.eligibility import OfferFilter, Request, check_filter
 from seg1.decide.holdout import Holdout
 from seg1.decide.rights import erase_customer, export_customer
@@ -62,6 +65,8 @@ class Personalizer:
         Path of an SQLite file (made where missing), or a `Journal`.
     placements
         Placements whose windows differ from the defaults.
+    delay_model
+        How to learn before windows close (`EarlyAnswers`); None waits for the close.
 
     Raises
     ------
@@ -93,6 +98,7 @@ class Personalizer:
         holdout: Holdout | None = None,
         journal: str | PathLike[str] | Journal,
         placements: Sequence[Placement] = (),
+        delay_model: EarlyAnswers | None = None,
     ) -> None:
         if not isinstance(selector, OfferSelector):
             raise InvalidTypeError(
@@ -100,6 +106,7 @@ class Personalizer:
             )
         check_consent(consent)
         check_holdout(holdout)
+        check_delay_model(delay_model)
         check_special(selector, consent)
         if recommender is not None:
             check_model(recommender)
@@ -114,13 +121,15 @@ class Personalizer:
         self.journal, self._core = open_core(
             journal,
             consent=consent,
-            fresh=lambda: State(selector, catalogue=version, n_features=n_features, caps=caps),
-        )
+            fresh=partial(State, selector, catalogue=version, n_features=n_features, caps=caps,
+                          delay_model=delay_model),
+        )  # fmt: skip
         self._deciding = Deciding(
             self._core,
             selector,
             catalogue=catalogue,
             version=version,
+            policy=policy_version(selector, delay_model),
             limits=Limits(caps, budgets),
             filters=own,
             holdout=holdout,

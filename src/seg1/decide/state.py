@@ -10,15 +10,18 @@ import numpy as np
 from seg1._types import Float64s, Id
 from seg1.bandit import OfferSelector
 from seg1.decide.counters import Counters, FrequencyCap
+from seg1.decide.early import EarlyAnswers, EarlyRows
 from seg1.journal import (
     Answered,
     Correction,
     Decided,
+    Early,
     Observed,
     Outcomes,
     Row,
     Swapped,
     Voided,
+    Withheld,
 )  # fmt: skip
 from seg1.offers import Arms
 
@@ -43,6 +46,8 @@ class State:
         Length of the vectors that the model sees.
     caps
         The caps that contacts are remembered for.
+    delay_model
+        How to learn before windows close; None: not at all.
 
     Attributes
     ----------
@@ -64,13 +69,15 @@ class State:
         catalogue: str,
         n_features: int,
         caps: Sequence[FrequencyCap] = (),
+        delay_model: EarlyAnswers | None = None,
     ) -> None:
         self._selector = selector
         self._catalogue = catalogue
         self._has_affinity = n_features > selector.schema.n_features
         self.posterior = selector.start(n_features=n_features)
         self.counters = Counters(selector.arms.offers, caps=caps)
-        self.outcomes = Outcomes()
+        self.outcomes = Outcomes(early_us=None if delay_model is None else delay_model.early_us)
+        self._early = None if delay_model is None else EarlyRows(delay_model)
         self.observed: dict[Id, list[Observed]] = {}
         self.catalogue_in_force = ""
         self.n_rows = 0
@@ -79,6 +86,8 @@ class State:
     def fold(self, row: Row) -> None:
         """Take in the next row of the journal."""
         self.n_rows += 1
+        if self._early is not None and isinstance(row, Decided | Voided | Withheld):
+            self._take_back(row.decision_id)
         if isinstance(row, Decided):
             self.counters.reserve(row)
         elif isinstance(row, Voided):
@@ -92,12 +101,7 @@ class State:
         elif isinstance(row, Swapped) and row.what == "catalogue":
             self.catalogue_in_force = row.version
         for change in self.outcomes.fold(row):
-            if isinstance(change, Correction):
-                self.counters.correct(change)
-                self._correct(change)
-            else:
-                self.counters.settle(change)
-                self._learn(change)
+            self._take_in(change)
 
     def fingerprint(self) -> str:
         """Name all that is known by its content: SHA-256 in 64 hexadecimal digits."""
@@ -106,9 +110,22 @@ class State:
             digest.update(f"{name} {array.dtype} {array.shape}:".encode() + array.tobytes())
         observed = {who: [astuple(e) for e in events] for who, events in self.observed.items()}
         known = (self.n_rows, self.n_learned, self.catalogue_in_force, observed)
-        for told in (known, *self.counters.told(), *self.outcomes.told()):
+        early = () if self._early is None else self._early.told()
+        for told in (known, *self.counters.told(), *self.outcomes.told(), *early):
             digest.update(repr(told).encode() + b"\n")
         return digest.hexdigest()
+
+    def _take_in(self, change: Early | Answered | Correction) -> None:
+        if isinstance(change, Early):
+            self._learn_early(change.so_far)
+        elif isinstance(change, Correction):
+            self.counters.correct(change)
+            self._correct(change)
+            self._recount(change)
+        else:
+            self.counters.settle(change)
+            if not self._replace_early(change):
+                self._learn(change)
 
     def _learn(self, answered: Answered) -> None:
         if self._teaches(answered):
@@ -134,6 +151,9 @@ class State:
 
     def _teaches(self, answered: Answered) -> bool:
         """Whether to learn from a decision: drawn, seen, measured, permitted, of this catalogue."""
+        return self._is_asked(answered) and answered.decided.catalogue == self._catalogue
+
+    def _is_asked(self, answered: Answered) -> bool:
         row = answered.decided
         is_arm = row.offer is not None or self._selector.goal.learns_reward
         return (
@@ -142,7 +162,6 @@ class State:
             and answered.is_exposed
             and not answered.is_withheld
             and is_arm
-            and row.catalogue == self._catalogue
         )
 
     def _answer(self, answered: Answered) -> float:
@@ -150,6 +169,46 @@ class State:
         if not goal.learns_reward:
             return answered.accepted
         return goal.capped(answered.reward)
+
+    def _learn_early(self, so_far: Answered) -> None:
+        if self._early is not None and self._teaches(so_far):
+            row = so_far.decided
+            self.n_learned += self._early.fold(
+                row,
+                _features(row, self._selector.arms),
+                so_far=self._answer(so_far),
+                is_reward=self._selector.goal.learns_reward,
+                into=self.posterior,
+            )
+
+    def _replace_early(self, answered: Answered) -> bool:
+        """Put the final answer in the place of an early one; say whether there was one."""
+        if self._early is None or answered.early is None or not self._is_asked(answered):
+            return False
+        row, answer = answered.decided, self._answer(answered)
+        # Decisions of an earlier catalogue tell as well how long answers take.
+        self._early.shares.count(row, early=self._answer(answered.early), final=answer)
+        if not self._early.has(row.decision_id):
+            return False
+        x = _features(row, self._selector.arms)
+        self._early.replace(row, x, answer=answer, into=self.posterior)
+        return True
+
+    def _recount(self, change: Correction) -> None:
+        before, after = change
+        if self._early is not None and after.early is not None and self._is_asked(after):
+            answers = {"before": self._answer(before), "after": self._answer(after)}
+            self._early.shares.recount(after.decided, **answers)
+
+    def _take_back(self, decision_id: str) -> None:
+        """Unlearn what was learned early of a decision that is to teach nothing."""
+        row = self.outcomes.decision(decision_id)
+        if self._early is not None and row is not None and self._early.has(decision_id):
+            x = _features(row, self._selector.arms)
+            # Where rows depend on what was learned before them, the answer alone can be taken out.
+            can_remove = getattr(self._selector.posterior, "link", None) == "identity"
+            self._early.take_back(row, x, can_remove=can_remove, into=self.posterior)
+            self.n_learned -= 1
 
 
 def _features(row: Decided, arms: Arms) -> Float64s:
