@@ -7,7 +7,15 @@ from os import PathLike
 from seg1 import Consent, ConsentLedger, ConsentNotNeeded, ContextSchema, Goal, Offer, OfferSelector
 from seg1._types import Id
 from seg1.bandit import ThompsonSampling
-from seg1.decide import Budget, Decision, FrequencyCap, Holdout, OfferFilter, Personalizer
+from seg1.decide import (
+    Budget,
+    Decision,
+    EarlyAnswers,
+    FrequencyCap,
+    Holdout,
+    OfferFilter,
+    Personalizer,
+)
 from seg1.decide.state import State
 from seg1.journal import Decided, Erased, Journal, MemoryJournal, Row
 from seg1.offers import Placement
@@ -63,6 +71,7 @@ def engine_of(
     holdout: Holdout | None = None,
     placements: Sequence[Placement] = (),
     recommender: ALSModel | None = None,
+    delay_model: EarlyAnswers | None = None,
 ) -> Personalizer:
     return Personalizer(
         selector or selector_of(offers),
@@ -72,6 +81,7 @@ def engine_of(
         holdout=holdout,
         placements=placements,
         recommender=recommender,
+        delay_model=delay_model,
     )
 
 

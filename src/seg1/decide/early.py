@@ -63,7 +63,8 @@ class EarlyAnswers:
         object.__setattr__(self, "hours", check_number(self.hours, name="hours", above=0))
         if self.early_us < 1:
             raise InvalidArgumentError("hours must come to a microsecond at least")
-        check_int(self.min_answers, name="min_answers", low=1)
+        n = check_int(self.min_answers, name="min_answers", low=1)
+        object.__setattr__(self, "min_answers", n)
         if self.half_life_days is not None:
             days = check_number(self.half_life_days, name="half_life_days", above=0)
             object.__setattr__(self, "half_life_days", days)
