@@ -13,8 +13,10 @@ figures are means over seeds with their standard errors. Keys:
   20,000 rounds; and `monotone_violations`, how many draws of what was learned at the end let
   acceptance fall as the price falls;
 - ``delayed``: `delayed_bias_pct`, how far the learned acceptance lies above the true share of
-  answers within 7 days, in percent of it: where every answer is learned after 7 days, and where
-  acceptances are learned at once and refusals after 7 days;
+  answers within 7 days, in percent of it: where every answer is learned after 7 days, where
+  acceptances are learned at once and refusals after 7 days, and where the engine's `EarlyAnswers`
+  learn after a day; and `delayed_regret_share` of an engine that waits for its windows, and of one
+  with `EarlyAnswers`, in the worlds delayed (windows of 7 days), newarm and drift (of 28);
 - ``shares``: `regret_share` of the worlds newarm (with and without the features of offers), slots,
   rare and money. `regret.py` plays peers in them.
 """
@@ -35,6 +37,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from regret import Game, played
+from regret_delay import WINDOW_DAYS, early_bias_pct, engine_share, even_arms
 from regret_play import WINDOW_US, Ours, goal_of, play, schema_of
 from seg1.bandit import Explorer, OfferSelector, PosteriorState, ThompsonSampling
 from seg1.offers import Offer
@@ -160,17 +163,18 @@ def prices(seed: int, *, rounds: int) -> dict[str, float]:
 
 
 def delayed(seed: int, *, rounds: int) -> dict[str, float]:
-    """Learn late answers in both ways, of arms drawn evenly; give both biases in percent.
+    """Learn late answers in three ways, of arms drawn evenly; give their biases in percent.
 
     Each round is predicted by what is known before it, from the 15th day on: of an answer nothing
     is known before the 8th. Even draws leave the bias of the delay alone: a policy that chooses
     what looks good shows what was overestimated.
     """
     world = worlds.delayed(seed, rounds)
-    return {
+    told = {
         name: _bias_pct(world, seed=seed, is_at_once=is_at_once)
         for name, is_at_once in (("after_the_window", False), ("acceptances_at_once", True))
     }
+    return told | {"early_answers": early_bias_pct(world, seed=seed)}
 
 
 def _bias_pct(world: World, *, seed: int, is_at_once: bool) -> float:
@@ -182,7 +186,7 @@ def _bias_pct(world: World, *, seed: int, is_at_once: bool) -> float:
     selector = OfferSelector(offers, context=schema, goal=goal_of(world), no_offer=False)
     state = selector.start()
     is_in_time = world.delay_us <= WINDOW_US
-    arms = np.random.default_rng([seed, 3]).integers(world.n_arms, size=world.n_rounds).tolist()
+    arms = even_arms(world, seed=seed)
     truth = world.means * is_in_time.mean()
     waiting: list[tuple[int, int, float]] = []  # when it is learned, the round, the answer
     encoded: list[Floats] = []
@@ -250,12 +254,12 @@ def told_prices(results: Results) -> dict[str, Any]:
 
 def told_delayed(results: Results) -> dict[str, Any]:
     """Sum up the seeds of `delayed`."""
-    (of_seeds,) = results.values()
-    return {
-        "delayed_bias_pct": {
-            name: mean_and_se([one[name] for one in of_seeds]) for name in of_seeds[0]
-        }
-    }
+    of_seeds = results.pop("bias")
+    bias = {name: mean_and_se([one[name] for one in of_seeds]) for name in of_seeds[0]}
+    return {"delayed_bias_pct": bias, "delayed_regret_share": {
+        world: {name: mean_and_se([one[name] for one in games]) for name in games[0]}
+        for world, games in results.items()
+    }}  # fmt: skip
 
 
 def told_shares(results: Results) -> dict[str, Any]:
@@ -276,7 +280,10 @@ KEYS: dict[str, tuple[dict[str, Callable[..., dict[str, float]]], Callable[[Resu
         told_near_duplicates,
     ),
     "prices": ({"prices": prices}, told_prices),
-    "delayed": ({"delayed": delayed}, told_delayed),
+    "delayed": (
+        {"bias": delayed, **{name: partial(engine_share, name) for name in WINDOW_DAYS}},
+        told_delayed,
+    ),
     "shares": (
         {f"{world} {policy}": partial(share, world, policy) for world, policy in SHARES},
         told_shares,

@@ -7,7 +7,15 @@ from os import PathLike
 from seg1 import Consent, ConsentLedger, ConsentNotNeeded, ContextSchema, Goal, Offer, OfferSelector
 from seg1._types import Id
 from seg1.bandit import PartialPooling, ThompsonSampling
-from seg1.decide import Budget, Decision, FrequencyCap, Holdout, OfferFilter, Personalizer
+from seg1.decide import (
+    Budget,
+    Decision,
+    EarlyAnswers,
+    FrequencyCap,
+    Holdout,
+    OfferFilter,
+    Personalizer,
+)
 from seg1.decide.state import State
 from seg1.journal import Decided, Erased, Journal, MemoryJournal, Row
 from seg1.offers import Placement
@@ -65,6 +73,7 @@ def engine_of(
     recommender: ALSModel | None = None,
     history: PartialPooling | None = None,
     segment: str | None = None,
+    delay_model: EarlyAnswers | None = None,
 ) -> Personalizer:
     return Personalizer(
         selector or selector_of(offers),
@@ -76,6 +85,7 @@ def engine_of(
         recommender=recommender,
         history=history,
         segment=segment,
+        delay_model=delay_model,
     )
 
 

@@ -10,6 +10,7 @@ from seg1.journal import (
     Answered,
     Correction,
     Decided,
+    Early,
     Exposed,
     Outcome,
     Outcomes,
@@ -39,7 +40,7 @@ def tick(at: int) -> Row:
     return replace(_swapped(), at_us=at)
 
 
-def fold(*rows: Row) -> tuple[Outcomes, list[Answered | Correction]]:
+def fold(*rows: Row) -> tuple[Outcomes, list[Early | Answered | Correction]]:
     outcomes = Outcomes()
     return outcomes, [change for row in rows for change in outcomes.fold(row)]
 

@@ -55,7 +55,8 @@ class Deciding:
     Attributes
     ----------
     selector, version
-        The selector's configuration, and the version of its offers, goal and features.
+        The selector's configuration, and the version of its offers, goal and features. `policy`
+        names what else the probabilities follow from.
     affinity, model
         The recommender in force and its version; None and "" without one. Another may be put in
         their place, under the core's lock.
@@ -68,6 +69,7 @@ class Deciding:
         *,
         catalogue: Catalogue,
         version: str,
+        policy: str,
         limits: Limits,
         filters: Sequence[OfferFilter],
         holdout: Holdout | None,
@@ -79,7 +81,7 @@ class Deciding:
         self._core = core
         self._offers = selector.arms.offers
         self._catalogue = catalogue
-        self._policy = selector.version
+        self._policy = policy
         self._limits = limits
         self._static = StaticRules(self._offers, declared=[p.id for p in catalogue.placements])
         has_audience = any(offer.audience is not None for offer in self._offers)

@@ -9,33 +9,49 @@ import numpy as np
 from seg1._checks import check_at_least
 from seg1.bandit import OfferSelector
 from seg1.consent import ConsentDoor
+from seg1.decide.early import EarlyAnswers
 from seg1.decide.holdout import Holdout
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.events.vocabulary import id_problem
 from seg1.recommend import ALSModel
 
 __all__ = [
-    "check_holdout",
-    "check_model",
+    "check_part",
+    "check_parts",
     "check_special",
     "check_word",
     "checked_answer",
     "checked_context",
 ]
 
+_KINDS: Final = {
+    "selector": OfferSelector,
+    "recommender": ALSModel,
+    "holdout": Holdout,
+    "delay_model": EarlyAnswers,
+}
 _LARGEST_REWARD: Final = 1e100
 
 
-def check_model(recommender: object) -> None:
-    """Accept a fitted recommender only."""
-    if not isinstance(recommender, ALSModel):
-        raise InvalidTypeError(f"recommender must be an ALSModel, got {type(recommender).__name__}")
+def check_parts(**parts: object) -> None:
+    """Accept what an engine is made of, by name; all but the selector may be None."""
+    for name, part in parts.items():
+        if part is not None or name == "selector":
+            check_part(name, part)
 
 
-def check_holdout(holdout: object) -> None:
-    """Accept a holdout, or None."""
-    if holdout is not None and not isinstance(holdout, Holdout):
-        raise InvalidTypeError(f"holdout must be a Holdout, got {type(holdout).__name__}")
+def check_part(name: str, part: object) -> None:
+    """Accept one of the parts, by the name of its argument.
+
+    Raises
+    ------
+    InvalidTypeError
+        For another kind.
+    """
+    kind = _KINDS[name].__name__
+    if not isinstance(part, _KINDS[name]):
+        article = "an" if kind[0] in "AEIOU" else "a"
+        raise InvalidTypeError(f"{name} must be {article} {kind}, got {type(part).__name__}")
 
 
 def checked_context(context: Mapping[str, object] | None) -> Mapping[str, object]:

@@ -20,19 +20,20 @@ from seg1.decide.deciding import Deciding
 from seg1.decide.decision import Decision, Erasure
 from seg1.decide.declared import declare_catalogue, version_of
 from seg1.decide.door import (
-    check_holdout,
-    check_model,
+    check_part,
+    check_parts,
     check_special,
     check_word,
     checked_answer,
     checked_context,
 )  # fmt: skip
+from seg1.decide.early import EarlyAnswers, policy_version
 from seg1.decide.eligibility import OfferFilter, Request, check_filter
 from seg1.decide.history import history_of
 from seg1.decide.holdout import Holdout
 from seg1.decide.rights import erase_customer, export_customer
 from seg1.decide.state import State
-from seg1.errors import InvalidArgumentError, InvalidTypeError
+from seg1.errors import InvalidArgumentError
 from seg1.events.vocabulary import as_id
 from seg1.journal import Journal, Observed, Swapped
 from seg1.offers import Catalogue, Placement
@@ -68,6 +69,8 @@ class Personalizer:
         predicted moves by it. None: customers are what context and taste say.
     segment
         The category of the context that says what a customer is alike others in. None: all are.
+    delay_model
+        How to learn before windows close (`EarlyAnswers`); None waits for the close.
 
     Raises
     ------
@@ -101,16 +104,13 @@ class Personalizer:
         placements: Sequence[Placement] = (),
         history: PartialPooling | None = None,
         segment: str | None = None,
+        delay_model: EarlyAnswers | None = None,
     ) -> None:
-        if not isinstance(selector, OfferSelector):
-            raise InvalidTypeError(
-                f"selector must be an OfferSelector, got {type(selector).__name__}"
-            )
+        check_parts(
+            selector=selector, recommender=recommender, holdout=holdout, delay_model=delay_model
+        )
         check_consent(consent)
-        check_holdout(holdout)
         check_special(selector, consent)
-        if recommender is not None:
-            check_model(recommender)
         own_history = history_of(history, segment=segment, selector=selector, consent=consent)
         rules = tuple(filters)
         caps = [rule for rule in rules if isinstance(rule, FrequencyCap)]
@@ -124,14 +124,16 @@ class Personalizer:
             journal,
             consent=consent,
             fresh=lambda: State(
-                selector, catalogue=version, n_features=n_features, caps=caps, history=own_history()
+                selector, catalogue=version, n_features=n_features, caps=caps,
+                history=own_history(), delay_model=delay_model,
             ),
-        )
+        )  # fmt: skip
         self._deciding = Deciding(
             self._core,
             selector,
             catalogue=catalogue,
             version=version,
+            policy=policy_version(selector, delay_model),
             limits=Limits(caps, budgets),
             filters=own,
             holdout=holdout,
@@ -364,7 +366,7 @@ class Personalizer:
                 "the engine was opened without a recommender, and has no feature for one: open it "
                 "again with recommender="
             )
-        check_model(recommender)
+        check_part("recommender", recommender)
         affinity = Affinity(recommender, self._selector.arms.offers)
         row = Swapped(what="model", at_us=to_us(at), version=recommender.version, body="{}")
         self._core.heed(row.at_us)

@@ -7,6 +7,7 @@ import numpy as np
 from seg1.bandit import OfferSelector
 from seg1.bandit.context import own_features
 from seg1.bandit.customers.effects import effects_of_arms
+from seg1.decide.early import EarlyAnswers, policy_version
 from seg1.decide.state import State
 from seg1.journal import Decided, Journal
 
@@ -24,7 +25,8 @@ class Replayed:
     n_different
         Those that came out otherwise: a row, or the code, is not what it was.
     n_not_replayable
-        Those that had used rows which were erased since, or another selector or catalogue.
+        Those that had used rows which were erased since, or another selector, delay model or
+        catalogue.
     """
 
     n_same: int
@@ -32,14 +34,16 @@ class Replayed:
     n_not_replayable: int
 
 
-def replay(journal: Journal, selector: OfferSelector) -> Replayed:
+def replay(
+    journal: Journal, selector: OfferSelector, *, delay_model: EarlyAnswers | None = None
+) -> Replayed:
     """Fold a journal from its start, and draw every personalised decision again on the way.
 
     Parameters
     ----------
     journal
         The journal.
-    selector
+    selector, delay_model
         The configuration that decided.
 
     Returns
@@ -64,11 +68,14 @@ def replay(journal: Journal, selector: OfferSelector) -> Replayed:
     if not isinstance(first, Decided):
         return Replayed(0, 0, 0)
     n_features = len(first.context) // 8 + bool(first.affinity)
-    state = State(selector, catalogue=first.catalogue, n_features=n_features)
+    state = State(
+        selector, catalogue=first.catalogue, n_features=n_features, delay_model=delay_model
+    )
+    versions = (policy_version(selector, delay_model), first.catalogue)
     counts = {"same": 0, "different": 0, "not replayable": 0}
     for _, row in journal.read():
         if isinstance(row, Decided) and _is_personalised(row):
-            counts[_draw_again(row, state, selector, catalogue=first.catalogue)] += 1
+            counts[_draw_again(row, state, selector, versions=versions)] += 1
         state.fold(row)
     return Replayed(counts["same"], counts["different"], counts["not replayable"])
 
@@ -78,9 +85,10 @@ def _is_personalised(row: object) -> bool:
     return isinstance(row, Decided) and row.mode == "personalised" and row.customer is not None
 
 
-def _draw_again(row: Decided, state: State, selector: OfferSelector, *, catalogue: str) -> str:
-    known = (state.n_rows, selector.version, catalogue)
-    if known != (row.state_seq, row.policy, row.catalogue):
+def _draw_again(
+    row: Decided, state: State, selector: OfferSelector, *, versions: tuple[str, str]
+) -> str:
+    if (state.n_rows, *versions) != (row.state_seq, row.policy, row.catalogue):
         return "not replayable"
     bits = np.unpackbits(np.frombuffer(row.eligible, dtype=np.uint8), count=len(selector.arms))
     context, affinity = (np.frombuffer(part, dtype="<f8") for part in (row.context, row.affinity))

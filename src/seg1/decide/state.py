@@ -3,14 +3,13 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import astuple
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from seg1._types import Float64s, Id
-from seg1.bandit import OfferSelector
+from seg1.bandit import OfferSelector, PosteriorState
 from seg1.decide.counters import Counters, FrequencyCap
-from seg1.decide.history import ResponseHistory, effect_of
+from seg1.decide.early import EarlyAnswers
+from seg1.decide.history import ResponseHistory
+from seg1.decide.learning import Learner
 from seg1.journal import (
     Answered,
     Correction,
@@ -20,8 +19,11 @@ from seg1.journal import (
     Row,
     Swapped,
     Voided,
+    Withheld,
 )  # fmt: skip
-from seg1.offers import Arms
+
+if TYPE_CHECKING:
+    from seg1._types import Id
 
 __all__ = ["State"]
 
@@ -36,30 +38,22 @@ class State:
 
     Parameters
     ----------
-    selector
-        The configuration: arms, posterior, goal.
-    catalogue
-        Version of offers, goal and features; only decisions made under it are learned from.
-    n_features
-        Length of the vectors that the model sees.
+    selector, catalogue, n_features, history, delay_model
+        As for `Learner`.
     caps
         The caps that contacts are remembered for.
-    history
-        One of nothing, where customers' own responses are kept.
 
     Attributes
     ----------
-    posterior, counters, outcomes
+    learner, counters, outcomes
         What was learned; what is used up; which decisions wait for an answer.
     observed
         The latest 256 events of each customer outside any decision; none where no recommender
         makes a feature of them.
-    history
-        What customers answered beyond what was expected; None where that is not kept.
     catalogue_in_force
         Version of the catalogue that was declared last.
-    n_rows, n_learned
-        How many rows were folded, and how many decisions were learned from.
+    n_rows
+        How many rows were folded.
     """
 
     def __init__(
@@ -70,107 +64,72 @@ class State:
         n_features: int,
         caps: Sequence[FrequencyCap] = (),
         history: ResponseHistory | None = None,
+        delay_model: EarlyAnswers | None = None,
     ) -> None:
-        self._selector = selector
-        self._catalogue = catalogue
         self._has_affinity = n_features > selector.schema.n_features
-        self.posterior = selector.start(n_features=n_features)
+        self.learner = Learner(
+            selector, catalogue=catalogue, n_features=n_features, history=history,
+            delay_model=delay_model,
+        )  # fmt: skip
         self.counters = Counters(selector.arms.offers, caps=caps)
-        self.outcomes = Outcomes()
+        self.outcomes = Outcomes(early_us=None if delay_model is None else delay_model.early_us)
         self.observed: dict[Id, list[Observed]] = {}
-        self.history = history
         self.catalogue_in_force = ""
         self.n_rows = 0
-        self.n_learned = 0
+
+    @property
+    def posterior(self) -> PosteriorState:
+        """What was learned of each arm."""
+        return self.learner.posterior
+
+    @property
+    def history(self) -> ResponseHistory | None:
+        """What customers answered beyond what was expected; None where that is not kept."""
+        return self.learner.history
+
+    @property
+    def n_learned(self) -> int:
+        """How many decisions were learned from."""
+        return self.learner.n_learned
 
     def fold(self, row: Row) -> None:
         """Take in the next row of the journal."""
         self.n_rows += 1
+        self._note(row)
+        for change in self.outcomes.fold(row):
+            if isinstance(change, Correction):
+                self.counters.correct(change)
+            elif isinstance(change, Answered):
+                self.counters.settle(change)
+            self.learner.take_in(change)
+        if self.history is not None:
+            self.history.forget(self.outcomes.now_us)
+
+    def _note(self, row: Row) -> None:
+        """Take in what a row says by itself, before what it makes of open decisions."""
+        if isinstance(row, Decided | Voided | Withheld):
+            earlier = self.outcomes.decision(row.decision_id)
+            if earlier is not None:
+                self.learner.take_back(earlier)
+                if isinstance(row, Voided):
+                    self.counters.void(earlier)
         if isinstance(row, Decided):
             self.counters.reserve(row)
-        elif isinstance(row, Voided):
-            decided = self.outcomes.decision(row.decision_id)
-            if decided is not None:
-                self.counters.void(decided)
         elif isinstance(row, Observed) and self._has_affinity:
             events = self.observed.setdefault(row.customer, [])
             events.append(row)
             del events[:-_N_OBSERVED]
         elif isinstance(row, Swapped) and row.what == "catalogue":
             self.catalogue_in_force = row.version
-        for change in self.outcomes.fold(row):
-            if isinstance(change, Correction):
-                self.counters.correct(change)
-                self._correct(change)
-            else:
-                self.counters.settle(change)
-                self._learn(change)
-        if self.history is not None:
-            self.history.forget(self.outcomes.now_us)
 
     def fingerprint(self) -> str:
         """Name all that is known by its content: SHA-256 in 64 hexadecimal digits."""
         digest = hashlib.sha256()
-        arrays = sorted(self.posterior.to_arrays().items())
-        arrays += sorted(self.history.to_arrays().items()) if self.history is not None else []
-        for name, array in arrays:
+        for name, array in self.learner.arrays():
             digest.update(f"{name} {array.dtype} {array.shape}:".encode() + array.tobytes())
         observed = {who: [astuple(e) for e in events] for who, events in self.observed.items()}
-        known = (self.n_rows, self.n_learned, self.catalogue_in_force, observed)
-        own = self.history.told() if self.history is not None else ()
-        for told in (known, *self.counters.told(), *self.outcomes.told(), *own):
+        known = (self.n_rows, self.catalogue_in_force, observed)
+        parts = (self.counters, self.outcomes, self.learner)
+        for told in (known, *(told for part in parts for told in part.told())):
             digest.update(repr(told).encode() + b"\n")
         return digest.hexdigest()
-
-    def _learn(self, answered: Answered) -> None:
-        if self._teaches(answered):
-            row, arms, answer = answered.decided, self._selector.arms, self._answer(answered)
-            self.n_learned += 1
-            if self.history is not None:
-                self.history.learn(row, answer, posterior=self.posterior)
-            left = answer - effect_of(row, arms)
-            self.posterior.fold(row.arm, _features(row, arms), left, at_us=row.at_us)
-
-    def _correct(self, change: Correction) -> None:
-        if self._teaches(change.after):
-            row, arms = change.after.decided, self._selector.arms
-            before, after = self._answer(change.before), self._answer(change.after)
-            if self.history is not None:
-                self.history.correct(row, before=before, after=after)
-            effect = effect_of(row, arms)
-            self.posterior.correct(
-                row.arm,
-                _features(row, arms),
-                before=before - effect,
-                after=after - effect,
-                at_us=row.at_us,
-            )
-
-    def _teaches(self, answered: Answered) -> bool:
-        """Whether to learn from a decision: drawn, seen, measured, permitted, of this catalogue."""
-        row = answered.decided
-        is_arm = row.offer is not None or self._selector.goal.learns_reward
-        return (
-            row.mode == "personalised"
-            and row.is_measured
-            and answered.is_exposed
-            and not answered.is_withheld
-            and is_arm
-            and row.catalogue == self._catalogue
-        )
-
-    def _answer(self, answered: Answered) -> float:
-        goal = self._selector.goal
-        if not goal.learns_reward:
-            return answered.accepted
-        return goal.capped(answered.reward)
-
-
-def _features(row: Decided, arms: Arms) -> Float64s:
-    """Rebuild the vector of the chosen arm from a row; see `own_features`."""
-    context = np.frombuffer(row.context, dtype="<f8")
-    if not row.affinity:
-        return context
-    offer = int(arms.offer_index[row.arm])
-    own = np.frombuffer(row.affinity, dtype="<f8")[offer] if offer >= 0 else 0.0
-    return np.append(context, own)

@@ -3,7 +3,7 @@
 from seg1.journal.access import rows_of, told_rows
 from seg1.journal.journal import Journal, MemoryJournal, SqliteJournal
 from seg1.journal.log import DecisionLog, States
-from seg1.journal.outcomes import Answered, Correction, Outcomes
+from seg1.journal.outcomes import Answered, Correction, Early, Outcomes
 from seg1.journal.records import (
     Decided,
     Erased,
@@ -21,6 +21,7 @@ __all__ = [
     "Correction",
     "Decided",
     "DecisionLog",
+    "Early",
     "Erased",
     "Exposed",
     "Journal",

@@ -3,16 +3,20 @@
 A decision is learned when its outcome window closes in *journal time*, the largest ``at`` seen so
 far: positives at once and zeros later would overstate whatever is young. It may be corrected for
 as long again as its window was, and is forgotten then: what is remembered stays bounded.
+
+With an early age, what has come of a decision by then is told too: of all alike, answered or not.
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from seg1.journal.records import Decided, Exposed, Outcome, Row, Voided, Withheld
 
-__all__ = ["Answered", "Correction", "Outcomes"]
+__all__ = ["Answered", "Correction", "Early", "Outcomes"]
+
+_Due = tuple[int, int, str]  # (when, arrival, id)
 
 
 class Answered(NamedTuple):
@@ -28,6 +32,9 @@ class Answered(NamedTuple):
         Whether the customer saw it in time. Without that nothing is learned from it.
     is_withheld
         Whether the customer permits no more that anything is learned from it.
+    early
+        What had come of it at the early age; None where none is set, the window is not longer, or
+        the customer had not seen it by then.
     """
 
     decided: Decided
@@ -35,6 +42,13 @@ class Answered(NamedTuple):
     reward: float
     is_exposed: bool
     is_withheld: bool = False
+    early: "Answered | None" = None
+
+
+class Early(NamedTuple):
+    """What has come at the early age of a decision that was seen by then; its window is open."""
+
+    so_far: Answered
 
 
 class Correction(NamedTuple):
@@ -53,10 +67,13 @@ class _Open:
     is_exposed: bool
     answers: dict[str, float] = field(default_factory=dict)
     is_withheld: bool = False
+    early: Answered | None = None
 
     def answered(self) -> Answered:
         accepted, reward = (self.answers.get(what, 0.0) for what in ("accepted", "reward"))
-        return Answered(self.decided, accepted, reward, self.is_exposed, self.is_withheld)
+        return Answered(
+            self.decided, accepted, reward, self.is_exposed, self.is_withheld, self.early
+        )
 
 
 class Outcomes:
@@ -64,19 +81,26 @@ class Outcomes:
 
     Changes in place; its owner holds the lock.
 
+    Parameters
+    ----------
+    early_us
+        The age at which to tell what has come of a decision so far; None: at none.
+
     Attributes
     ----------
     now_us
         Journal time: the largest ``at_us`` of any row so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, early_us: int | None = None) -> None:
         self.now_us = -(2**63)
+        self._early_us = early_us
         self._open: dict[str, _Open] = {}
         self._closed: dict[str, _Open] = {}
         self._voided: set[str] = set()
-        self._closing: list[tuple[int, int, str]] = []  # (closes_us, arrival, id)
-        self._forgetting: list[tuple[int, int, str]] = []  # the same, a window later
+        self._closing: list[_Due] = []
+        self._forgetting: list[_Due] = []  # the same, a window later
+        self._ripening: list[_Due] = []  # the same, at the early age
         self._n_decided = 0
 
     def status(self, decision_id: str) -> str:
@@ -104,17 +128,13 @@ class Outcomes:
 
     def due(self, at_us: int) -> list[Decided]:
         """Give the decisions that may be learned once a row of that moment is folded."""
-        found: list[Decided] = []
-        places = [0]
-        for place in places:  # of a heap: what stands below one that is not due is not due either
-            if place >= len(self._closing) or self._closing[place][0] >= at_us:
-                continue
-            places += (2 * place + 1, 2 * place + 2)
-            _, arrival, decision_id = self._closing[place]
+        found: dict[int, Decided] = {}
+        for _, arrival, decision_id in (*_before(self._closing, at_us),
+                                        *_before(self._ripening, at_us)):  # fmt: skip
             known = self._open.get(decision_id)
             if known is not None and known.arrival == arrival and not known.is_withheld:
-                found.append(known.decided)
-        return found
+                found[arrival] = known.decided
+        return list(found.values())
 
     def told(self) -> Iterator[object]:
         """Tell all that is known, as values that compare to the last bit."""
@@ -122,22 +142,28 @@ class Outcomes:
         for known in (*self._open.values(), *self._closed.values()):
             answers = sorted(known.answers.items())
             yield tuple(known.decided), known.arrival, known.is_exposed, known.is_withheld, answers
+            if known.early is not None:
+                yield known.early.accepted, known.early.reward
         yield sorted(self._closing)
         yield sorted(self._forgetting)
+        if self._early_us is not None:
+            yield sorted(self._ripening)
 
-    def fold(self, row: Row) -> list[Answered | Correction]:
-        """Take a row in, and give what may now be learned, in the order in which windows close."""
+    def fold(self, row: Row) -> list[Early | Answered | Correction]:
+        """Take a row in, and give what may now be learned, in the order in which it came due."""
         self.now_us = max(self.now_us, row.at_us)
         if isinstance(row, Decided):
             self._decided(row)
-        elif isinstance(row, Exposed):
-            self._exposed(row)
         elif isinstance(row, Voided):
             self._void(row)
         elif isinstance(row, Withheld):
             self._withhold(row)
+        # Before what the row reports: it came later than the ages that it brings to pass.
+        early = self._ripen() if self._ripening else []
+        if isinstance(row, Exposed):
+            self._exposed(row)
         corrected = self._outcome(row) if isinstance(row, Outcome) else []
-        changes = [*corrected, *self._close()]
+        changes = [*early, *corrected, *self._close()]
         self._forget()
         return changes
 
@@ -153,6 +179,9 @@ class Outcomes:
         self._open[row.decision_id] = _Open(row, self._n_decided, is_exposed)
         closes_us = row.at_us + row.outcome_us
         heapq.heappush(self._closing, (closes_us, self._n_decided, row.decision_id))
+        if self._early_us is not None and self._early_us < row.outcome_us:
+            ripe_us = row.at_us + self._early_us
+            heapq.heappush(self._ripening, (ripe_us, self._n_decided, row.decision_id))
 
     def _exposed(self, row: Exposed) -> None:
         known = self._open.get(row.decision_id)
@@ -180,6 +209,18 @@ class Outcomes:
         closed.answers[row.what] = row.value
         return [Correction(before, closed.answered())]
 
+    def _ripen(self) -> list[Early]:
+        early: list[Early] = []
+        while self._ripening and self._ripening[0][0] < self.now_us:
+            _, arrival, decision_id = heapq.heappop(self._ripening)
+            known = self._open.get(decision_id)
+            if known is None or known.arrival != arrival:
+                continue  # voided, and perhaps decided again
+            if known.is_exposed and not known.is_withheld:
+                known.early = known.answered()
+                early.append(Early(known.early))
+        return early
+
     def _close(self) -> list[Answered | Correction]:
         closed: list[Answered | Correction] = []
         while self._closing and self._closing[0][0] < self.now_us:
@@ -202,3 +243,12 @@ class Outcomes:
             known = self._closed.get(decision_id)
             if known is not None and known.arrival == arrival:
                 del self._closed[decision_id]
+
+
+def _before(heap: Sequence[_Due], at_us: int) -> Iterator[_Due]:
+    """Give what a heap holds of before a moment, in no order."""
+    places = [0]
+    for place in places:  # what stands below one that is not due is not due either
+        if place < len(heap) and heap[place][0] < at_us:
+            places += (2 * place + 1, 2 * place + 2)
+            yield heap[place]
