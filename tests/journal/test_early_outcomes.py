@@ -166,6 +166,16 @@ def test_what_is_known_early_is_told_of_a_state() -> None:
     assert told[0] != told[1]
 
 
+def test_states_of_different_ages_are_told_apart() -> None:
+    states = [Outcomes(early_us=age) for age in (AGE, AGE + 1)]
+    for state in states:
+        state.fold(decided())
+
+    told = [list(state.told()) for state in states]
+
+    assert told[0] != told[1]
+
+
 @given(st.lists(st.integers(0, 150), max_size=40), st.integers(AGE - 5, WINDOW + 55))
 @example([3, 0, 3], AGE + 3)
 @settings(max_examples=60)

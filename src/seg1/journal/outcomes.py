@@ -129,11 +129,11 @@ class Outcomes:
     def due(self, at_us: int) -> list[Decided]:
         """Give the decisions that may be learned once a row of that moment is folded."""
         found: dict[int, Decided] = {}
-        for _, arrival, decision_id in (*_before(self._closing, at_us),
-                                        *_before(self._ripening, at_us)):  # fmt: skip
-            known = self._open.get(decision_id)
-            if known is not None and known.arrival == arrival and not known.is_withheld:
-                found[arrival] = known.decided
+        for heap in (self._closing, self._ripening):
+            for _, arrival, decision_id in _before(heap, at_us):
+                known = self._open.get(decision_id)
+                if known is not None and known.arrival == arrival and not known.is_withheld:
+                    found[arrival] = known.decided
         return list(found.values())
 
     def told(self) -> Iterator[object]:
@@ -245,10 +245,12 @@ class Outcomes:
                 del self._closed[decision_id]
 
 
-def _before(heap: Sequence[_Due], at_us: int) -> Iterator[_Due]:
+def _before(heap: Sequence[_Due], at_us: int) -> Sequence[_Due]:
     """Give what a heap holds of before a moment, in no order."""
+    if not heap or heap[0][0] >= at_us:
+        return ()  # nearly always
     places = [0]
     for place in places:  # what stands below one that is not due is not due either
-        if place < len(heap) and heap[place][0] < at_us:
-            places += (2 * place + 1, 2 * place + 2)
-            yield heap[place]
+        below = (2 * place + 1, 2 * place + 2)
+        places += [p for p in below if p < len(heap) and heap[p][0] < at_us]
+    return [heap[place] for place in places]
