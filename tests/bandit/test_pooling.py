@@ -19,7 +19,7 @@ from seg1.errors import (
     WrongIdTypeError,
 )
 
-POOLING = PartialPooling(half_life_days=10.0, noise_sd=0.4)
+POOLING = PartialPooling(half_life_days=10.0, noise_sd=0.4, prior_rows=3.0)
 CUSTOMERS, SEGMENTS, GROUPS = range(5), (None, "new", "loyal"), (None, "tea")
 LAST_DAY = 30
 
@@ -112,6 +112,7 @@ class Dense:
         self.group = self.columns([row.group for row in rows])
         self.segment = self.columns([(row.group, row.segment) for row in rows])
         self.cell = self.columns([(row.group, row.segment, row.customer) for row in rows])
+        self.prior_rows = pooling.prior_rows
         self.components = self.estimated(pooling.noise_sd)
 
     def columns(self, keys: list[Any]) -> Float64s:
@@ -125,12 +126,12 @@ class Dense:
         explained = [self.explained(Z) for Z in (self.group, self.segment, self.cell)]
         within = W - explained[2]
         noise = (noise_sd**2 + self.r @ within @ self.r) / (1.0 + np.trace(within))
-        customers = self.solved(
+        customers, share = self.solved(
             explained[2] - explained[1], self.cell, known=noise * np.eye(len(W))
         )
         known = noise * np.eye(len(W)) + customers * self.cell @ self.cell.T
-        segments = self.solved(explained[1] - explained[0], self.segment, known=known)
-        return Components(noise, customers, segments)
+        segments, of_segments = self.solved(explained[1] - explained[0], self.segment, known=known)
+        return Components(noise, share * customers, of_segments * segments)
 
     def explained(self, Z: Float64s) -> Float64s:
         """What weighted means of a factor's levels explain, as a quadratic form."""
@@ -138,10 +139,13 @@ class Dense:
         form: Float64s = W @ Z @ np.linalg.pinv(Z.T @ W @ Z) @ Z.T @ W
         return form
 
-    def solved(self, form: Float64s, Z: Float64s, *, known: Float64s) -> float:
+    def solved(self, form: Float64s, Z: Float64s, *, known: Float64s) -> tuple[float, float]:
+        """A variance, and what share of it is believed against rows of a variance of 0."""
         rate = float(np.trace(form @ Z @ Z.T))
         squares = float(self.r @ form @ self.r - np.trace(form @ known))
-        return max(squares / rate, 0.0) if rate > 1e-9 * self.w.sum() else 0.0
+        if rate <= 1e-9 * self.w.sum():
+            return 0.0, 0.0
+        return max(squares / rate, 0.0), rate / (rate + self.prior_rows)
 
     def effect(self, row: Row) -> float:
         """The best linear unbiased predictor, after generalised least squares."""
@@ -551,9 +555,12 @@ def test_what_cannot_be_used_is_refused_and_changes_nothing(
     assert "0.3" not in str(raised.value)
 
 
-@pytest.mark.parametrize("name", ["half_life_days", "noise_sd", "tick_hours"])
-def test_a_configuration_is_checked(name: str) -> None:
-    options: dict[str, Any] = {name: 0}
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("half_life_days", 0), ("noise_sd", 0), ("tick_hours", 0), ("prior_rows", -1)],
+)
+def test_a_configuration_is_checked(name: str, value: float) -> None:
+    options: dict[str, Any] = {name: value}
 
     with pytest.raises(InvalidArgumentError, match=name):
         PartialPooling(**options)

@@ -43,6 +43,19 @@ def test_several_groups_at_once_are_as_one_by_one(
     assert told == [history.effect(customer, segment, group=group) for group in GROUPS]
 
 
+def test_few_answers_make_small_differences_and_many_the_whole() -> None:
+    rng = np.random.default_rng(3)
+    few, many = PartialPooling().start(), PartialPooling().start()
+    for history, n_days in ((few, 3), (many, 300)):
+        for day in range(n_days):
+            for customer, chance in enumerate((0.1, 0.9)):
+                answer = float(rng.random() < chance)
+                history.fold(customer, answer, expected=0.5, at_us=day * DAY)
+
+    assert 0 < few.effect(1) < 0.25
+    assert many.effect(1) > 0.35
+
+
 def test_an_id_counts_by_its_value_whatever_holds_it() -> None:
     history = history_of([(0, 1.0, None, 1, 0), (3, 0.0, None, 1, 0)] * 9)
     history.fold(0, 1.0, expected=0.2, group=1, at_us=DAY)  # another tick: it is reckoned anew

@@ -78,9 +78,9 @@ class Learned(NamedTuple):
     means: list[float]
 
     @classmethod
-    def of(cls, sums: Sums, *, noise_sd: float) -> "Learned":
+    def of(cls, sums: Sums, *, noise_sd: float, prior_rows: float) -> "Learned":
         """Work it out."""
-        components = components_of(sums, noise_sd=noise_sd)
+        components = components_of(sums, noise_sd=noise_sd, prior_rows=prior_rows)
         of_strata, means = predicted(sums, components)
         return cls(components, of_strata.tolist(), means.tolist())
 
@@ -108,12 +108,13 @@ class Learned(NamedTuple):
         return cls(Components(*components.tolist()), of_strata.tolist(), means.tolist())
 
 
-def components_of(sums: Sums, *, noise_sd: float) -> Components:
+def components_of(sums: Sums, *, noise_sd: float, prior_rows: float = 0.0) -> Components:
     """Estimate the variances, each at least 0, by the analysis of variance of unbalanced data.
 
     Sums of squares between the levels are set equal to what they come to on average, whatever the
     weights: Henderson's method I (Searle, Casella and McCulloch, Variance Components, 1992, 5.3)
-    with a weight for each row. `noise_sd` squared counts as one row of noise.
+    with a weight for each row. `noise_sd` squared counts as one row of noise, and that customers
+    and segments are all alike as some rows: few answers often differ where nobody does.
 
     Parameters
     ----------
@@ -121,6 +122,8 @@ def components_of(sums: Sums, *, noise_sd: float) -> Components:
         The sums; a cell may weigh nothing.
     noise_sd
         Standard deviation of the noise before any answer, > 0.
+    prior_rows
+        How many rows it counts that nobody differs, >= 0.
 
     Returns
     -------
@@ -146,11 +149,13 @@ def components_of(sums: Sums, *, noise_sd: float) -> Components:
     in_groups = groups.over(_by(sums.group, by_stratum, n_groups))
     strata_in_groups = groups.over(_by(sums.group, strata.weight**2, n_groups))
     between = cells.explained - strata.explained - noise * (cells.noise - strata.noise)
-    customers = _estimated(between, n=total - in_strata, of=total)
+    customers, share = _estimated(between, n=total - in_strata, of=total, prior_rows=prior_rows)
     between = strata.explained - groups.explained - noise * (strata.noise - groups.noise)
     between -= customers * (in_strata - in_groups)
-    segments = _estimated(between, n=total - strata_in_groups, of=total)
-    return Components(noise, customers, segments)
+    segments, of_segments = _estimated(
+        between, n=total - strata_in_groups, of=total, prior_rows=prior_rows
+    )
+    return Components(noise, share * customers, of_segments * segments)
 
 
 def predicted(sums: Sums, components: Components) -> tuple[Float64s, Float64s]:
@@ -210,9 +215,14 @@ class _Level(NamedTuple):
         return self.over(self.weight2)
 
 
-def _estimated(squares: float, *, n: float, of: float) -> float:
-    """Give a variance: 0 where it would be negative, or where there is nothing to compare."""
-    return max(squares / n, 0.0) if n > _NONE_LEFT * of else 0.0
+def _estimated(squares: float, *, n: float, of: float, prior_rows: float) -> tuple[float, float]:
+    """Give a variance, and which share of it to believe.
+
+    It is 0 where it would be negative, or where there is nothing to compare.
+    """
+    if n <= _NONE_LEFT * of:
+        return 0.0, 0.0
+    return max(squares / n, 0.0), n / (n + prior_rows)
 
 
 def _by(place: Int64s, amounts: Float64s, n: int) -> Float64s:
