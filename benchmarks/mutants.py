@@ -383,7 +383,6 @@ def main() -> None:
     chosen = random.Random(options.seed)  # noqa: S311  # a sample, no secret
     room, tests = _SOURCE / options.room, _ROOT / "tests" / options.room
     paths = [room / name for name in options.files or ()] or sorted(room.rglob("*.py"))
-    asked = [tests / name for name in options.tests or ()]
     mutants = []
     for path in paths:
         found = mutants_of(path)
@@ -391,7 +390,7 @@ def main() -> None:
     if options.again:
         printed = {line.rstrip() for line in options.again.read_text().splitlines()}
         mutants = [mutant for mutant in mutants if _shown(mutant) in printed]
-    run = [*asked, *paths] if asked else [tests, room]  # modules: their examples
+    run = [*(tests / name for name in options.tests), *paths] if options.tests else [tests, room]
     counts = measure(mutants, tests=run, minutes=options.minutes, only_at_import=options.at_import)
     print(json.dumps(counts) if options.json else json.dumps(counts, indent=2))
 
