@@ -2,8 +2,8 @@
 
 Usage: ``python benchmarks/mutants.py [--room consent] [--files codes.py ledger/words.py]
 [--tests test_plan.py] [--sample N --seed S] [--minutes M] [--again OUTPUT] [--at-import]
-[--json]``, on a machine that forks, with the packages of the ``test`` extra. Survivors with a
-reason stand in ``mutants_survivors.md``. A change that survives waits for all tests that reach it.
+[--json]``, on a machine that forks, with the ``test`` extra. Survivors have their reasons in
+``mutants_survivors.md``.
 
 One process collects the tests once and notes which of them run which line. For each change it forks
 a child, which gives the function that changed its new code and runs the tests that reach the line,
@@ -263,11 +263,12 @@ def _try_code(
 
 def _try_import(path: Path, code: CodeType, tests: Sequence[str], *, suite: Suite) -> int:
     """Run tests in a child that imports this code in place of a module's own."""
-    places = {test: place for place, test in enumerate(tests)}
 
     def run(items: list[pytest.Item]) -> None:
-        chosen = [item for item in items if item.nodeid in places]
-        os._exit(_run_items(sorted(chosen, key=lambda item: places[item.nodeid])))
+        if items[0].session.testsfailed:  # a file of tests cannot be imported any more
+            os._exit(_CAUGHT)
+        by_id = {item.nodeid: item for item in items}
+        os._exit(_run_items([by_id[test] for test in tests if test in by_id]))
 
     def work() -> int:
         _import_instead(path, code)
@@ -382,7 +383,6 @@ def main() -> None:
     chosen = random.Random(options.seed)  # noqa: S311  # a sample, no secret
     room, tests = _SOURCE / options.room, _ROOT / "tests" / options.room
     paths = [room / name for name in options.files or ()] or sorted(room.rglob("*.py"))
-    asked = [tests / name for name in options.tests or ()]
     mutants = []
     for path in paths:
         found = mutants_of(path)
@@ -390,7 +390,7 @@ def main() -> None:
     if options.again:
         printed = {line.rstrip() for line in options.again.read_text().splitlines()}
         mutants = [mutant for mutant in mutants if _shown(mutant) in printed]
-    run = [*asked, *paths] if asked else [tests, room]  # modules: their examples
+    run = [*(tests / name for name in options.tests), *paths] if options.tests else [tests, room]
     counts = measure(mutants, tests=run, minutes=options.minutes, only_at_import=options.at_import)
     print(json.dumps(counts) if options.json else json.dumps(counts, indent=2))
 

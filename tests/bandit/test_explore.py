@@ -177,6 +177,7 @@ def test_only_those_that_give_one_arm_everything_need_a_floor() -> None:
     [
         (ThompsonSampling, {"scale": 0}, "scale must be a finite number > 0, got 0"),
         (ThompsonSampling, {"scale": math.nan}, "scale must be a finite number > 0"),
+        (ThompsonSampling, {"optimism": -0.1}, "optimism must be a finite number >= 0, got -0.1"),
         (InverseGap, {"gamma": -1}, "gamma must be a finite number > 0, got -1"),
         (EpsilonGreedy, {"epsilon": 0}, "epsilon must be a finite number > 0, got 0"),
         (EpsilonGreedy, {"epsilon": 1.5}, r"epsilon must lie in \(0, 1\], got 1.5"),
@@ -189,3 +190,28 @@ def test_an_explorer_that_cannot_be_used_is_refused(
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         explorer(**options)
+
+
+@pytest.mark.parametrize(
+    ("explorer", "options"),
+    [
+        (ThompsonSampling(), {"scale": 0.25, "optimism": 1.0}),
+        (UpperConfidence(), {"width": 1.0, "without_floor": False}),
+        (EpsilonGreedy(), {"epsilon": 0.05}),
+        (Softmax(), {"temperature": 0.05}),
+        (InverseGap(), {"gamma": 1000.0}),
+        (ThompsonSampling(scale=1, optimism=0), {"scale": 1.0, "optimism": 0.0}),
+        (UpperConfidence(width=1), {"width": 1.0, "without_floor": False}),
+        (EpsilonGreedy(epsilon=1), {"epsilon": 1.0}),
+        (Softmax(temperature=1), {"temperature": 1.0}),
+        (InverseGap(gamma=1), {"gamma": 1.0}),
+    ],
+)
+def test_numbers_are_kept_as_floats_and_defaults_are_those_that_were_measured(
+    explorer: Any,  # noqa: ANN401  # of each kind
+    options: dict[str, float],
+) -> None:
+    kept = {name: getattr(explorer, name) for name in options}
+
+    assert kept == options
+    assert [type(value) for value in kept.values()] == [type(value) for value in options.values()]

@@ -94,6 +94,24 @@ def test_the_second_place_goes_to_the_second_best() -> None:
     assert [choice.action_prob for choice in slate] == [1.0, 1.0]
 
 
+def test_offers_without_a_group_do_not_exclude_each_other() -> None:
+    slate = selector().choose({}, id=1, at=0, n=9, by_group=True)
+
+    assert {"cola", "cake"} < {choice.offer for choice in slate}
+    assert len(slate) == 3
+
+
+def test_no_offer_ends_a_slate_wherever_it_is_drawn() -> None:
+    chosen_by = selector(no_offer=True, floor=1.0)
+
+    slates = [chosen_by.choose({}, id=i, at=0, n=9) for i in range(100)]
+
+    lengths = {len(slate) for slate in slates}
+    assert lengths == {1, 2, 3, 4, 5}  # it is drawn at every place, and last where all are shown
+    for slate in slates:
+        assert [choice.offer for choice in slate].index(None) == len(slate) - 1
+
+
 def test_conditional_probabilities_estimate_without_bias() -> None:
     # The weight 1 / (product of conditionals) of one fixed slate is 1 on average.
     chosen_by = selector(floor=0.2)
