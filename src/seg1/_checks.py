@@ -67,6 +67,8 @@ def to_us(at: At, *, name: str = "at") -> int:
     >>> to_us(datetime(1970, 1, 2, tzinfo=UTC))
     86400000000
     """
+    if type(at) is int and _LAST < at <= MAX_US:  # most of all calls
+        return at
     if isinstance(at, datetime):
         return _in_range(_datetime_us(at, name), name)
     if isinstance(at, bool) or not isinstance(at, int | np.integer):
