@@ -78,8 +78,8 @@ def test_what_is_no_moment_is_refused(at: Any, error: type[Exception], words: st
         (1_774_991_234, "until lies in 1970 as microseconds UTC, and in 2026 as seconds: write"),
         (1_774_991_234, r"until=until \* 1_000_000, or give an aware datetime"),
         (1_774_991_234_567, r"in 2026 as milliseconds: write until=until \* 1_000,"),
-        (1_000_000_001, "in 2001 as seconds"),
-        (4_099_999_999_999, "in 2099 as milliseconds"),
+        (1_000_001_001, "in 2001 as seconds"),
+        (4_099_999_998_999, "in 2099 as milliseconds"),
     ],
 )  # fmt: skip
 def test_a_time_in_another_unit_is_doubted(at: int, words: str) -> None:
@@ -91,11 +91,13 @@ def test_a_time_in_another_unit_is_doubted(at: int, words: str) -> None:
     "at",
     [
         0, 999_999_999, 4_100_000_001, 999_999_999_999, 4_100_000_000_001, 1_774_991_234_567_891,
-        3_600_000_000, 14 * DAY_US + 5_000_000, -1_774_991_234,
+        3_600_000_000, 14 * DAY_US + 5_000_000, 14 * DAY_US - 1, 14 * DAY_US + 1_000,
+        -1_774_991_234,
+        EPOCH + timedelta(microseconds=1_774_991_234),
     ],
 )  # fmt: skip
-def test_early_whole_seconds_and_other_times_are_not_doubted(at: int) -> None:
-    assert to_us(at) == at
+def test_early_whole_seconds_datetimes_and_other_times_are_not_doubted(at: int | datetime) -> None:
+    assert to_us(at) == (at if isinstance(at, int) else 1_774_991_234)
 
 
 def test_a_name_that_says_its_unit_is_not_doubted() -> None:

@@ -58,8 +58,9 @@ def to_us(at: At, *, name: str = "at") -> int:
     Warns
     -----
     UserWarning
-        For a number that is a time of this century in seconds or in milliseconds. Not doubted are a
-        whole second of 1970, where simulations start, and an argument whose name says the unit.
+        For a number that is a time of this century in seconds or in milliseconds. Not doubted are
+        whole seconds of 1970 and what is within a millisecond of one, where simulations start; and
+        an argument whose name says the unit.
 
     Examples
     --------
@@ -69,21 +70,27 @@ def to_us(at: At, *, name: str = "at") -> int:
     if type(at) is int and _LAST < at <= MAX_US:  # most of all calls
         return at
     if isinstance(at, datetime):
-        at = _datetime_us(at, name)
+        return _in_range(_datetime_us(at, name), name)
     if isinstance(at, bool) or not isinstance(at, int | np.integer):
         raise InvalidTypeError(
             f"{name} must be an aware datetime or an int of microseconds UTC, "
             f"got {type(at).__name__}"
         )
+    if _FIRST <= at <= _LAST and not name.endswith("_us"):
+        _doubt_unit(int(at), name)
+    return _in_range(int(at), name)
+
+
+def _in_range(at: int, name: str) -> int:
     if not MIN_US <= at <= MAX_US:
         raise InvalidArgumentError(f"{name} must lie in the years 1 to 9999, got {at} microseconds")
-    if _FIRST <= at <= _LAST and at % 10**6 and not name.endswith("_us"):
-        _doubt_unit(int(at), name)
-    return int(at)
+    return at
 
 
 def _doubt_unit(at: int, name: str) -> None:
     """Warn of a time that was counted in another unit; without the time, so that it warns once."""
+    if (at + 10**3) % 10**6 <= 2 * 10**3:
+        return
     for unit, (first, factor) in _UNITS.items():
         if first <= at <= _SPAN * first:
             year = datetime.fromtimestamp(at * factor / 10**6, UTC).year

@@ -137,7 +137,7 @@ def test_no_message_holds_a_value_of_the_context() -> None:
         (
             {"numeric": {"a": (0, 1), "a:missing": (0, 1)}},
             InvalidArgumentError,
-            "two features would have one name",
+            "two features would have one name, 'a:missing'; rename a field or a value",
         ),
     ],
 )

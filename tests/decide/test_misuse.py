@@ -85,7 +85,7 @@ def test_another_catalogue_in_an_old_journal_is_logged(caplog: pytest.LogCapture
 
     assert not same
     (told,) = caplog.records
-    assert "only decisions made under the same ones teach (0 did)" in told.getMessage()
+    assert "only decisions made under the same teach (0 did)" in told.getMessage()
 
 
 def test_a_declared_placement_is_known_by_its_name(caplog: pytest.LogCaptureFixture) -> None:

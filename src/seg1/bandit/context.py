@@ -151,7 +151,10 @@ class ContextSchema:
         told = [pair for names_of in interactions for pair in _told(*names_of, fields)]
         names += [name for name, _, _ in told]
         if len(set(names)) != len(names):
-            raise InvalidArgumentError("two features would have one name; rename a field")
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InvalidArgumentError(
+                f"two features would have one name, {twice!r}; rename a field or a value"
+            )
         scale = 1.0 / sqrt(max(len(fields) + len(interactions), 1))
         blank = [1.0] + [0.0] * (len(names) - 1)
         for place in fields.values():

@@ -30,9 +30,9 @@ def declare_catalogue(core: Core, selector: OfferSelector, *, version: str) -> N
             return
         if core.state.catalogue_in_force:
             log.warning(
-                "offers, placements, goal or context are not those last in force in this journal: "
-                "only decisions made under the same ones teach (%d did); open it with the former "
-                "ones to go on with what those taught",
+                "offers, placements, goal, context or whether there is a recommender: something is "
+                "not as it was last in this journal, and only decisions made under the same teach "
+                "(%d did); open it as before to go on with what the others taught",
                 core.state.n_learned,
             )
         body = body_of_arms(selector.arms, goal=selector.goal, features=selector.schema.names)

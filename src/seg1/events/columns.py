@@ -214,7 +214,7 @@ def _read_time_objects(
             continue
         aware = _aware(value, zone)
         try:
-            us[row] = to_us(aware)
+            us[row] = to_us(aware, name="time_us")
         except InvalidTypeError:
             bad[row] = problems.number(f"time is a {type(value).__name__}")
         except InvalidArgumentError:
