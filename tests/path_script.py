@@ -15,13 +15,14 @@ import seg1
 from seg1._types import Float64s
 from seg1.bandit import PartialPooling
 from seg1.consent import AuditHead, AuditTrail, GlobalPrivacyControl, MinimumAge, verify_audit
-from seg1.decide import replay
+from seg1.decide import EarlyAnswers, replay
 from seg1.demo import load_extract
 from seg1.journal import States
 
 NOW = datetime(2017, 11, 5, tzinfo=UTC)
 IN_A_YEAR = NOW + timedelta(days=365)
 LATER = NOW + timedelta(days=60)
+EARLY = EarlyAnswers(hours=12, min_answers=5)
 PURPOSES = ["profiling", "offers", "measurement"]
 N_CUSTOMERS = 400
 OFFERS = [
@@ -72,6 +73,7 @@ def open_engine(model: seg1.ALSModel, consent: seg1.Consent) -> seg1.Personalize
         filters=[seg1.FrequencyCap(3, days=7)],
         history=PartialPooling(),
         segment="channel",
+        delay_model=EARLY,
         holdout=seg1.Holdout(0.2, key=b"a secret of the end-to-end test"),
         journal="shop.sqlite",
     )
@@ -161,6 +163,7 @@ def first() -> dict[str, object]:
     for day in (1, 2):  # everybody comes again, in the same channel
         for number, customer in enumerate(customers, day * 24 * 60):
             contact(engine, customer, number)
+    told["learned_early"] = contacts_learned_early(engine, customers)
     told["after"] = {c: rank_later(model, c, consent) for c in (stays, leaves, never)}
     contact_of_leaver = f"contact-{customers.index(leaves)}"
     told["late_answer"] = engine.outcome(
@@ -176,6 +179,15 @@ def first() -> dict[str, object]:
     for part in (ledger, engine, trail):
         part.close()
     return told
+
+
+def contacts_learned_early(engine: seg1.Personalizer, customers: list[int]) -> list[int]:
+    """Let everybody come on the tenth day; give how much is learned before and after its night."""
+    for number, customer in enumerate(customers, 10 * 24 * 60):
+        contact(engine, customer, number)
+    before = engine.n_learned
+    engine.observe(customers[0], item=981760, kind="view", at=NOW + timedelta(days=11))
+    return [before, engine.n_learned]
 
 
 def rank_later(model: seg1.ALSModel, customer: int, consent: seg1.Consent) -> dict[str, object]:
@@ -250,7 +262,7 @@ def restart() -> dict[str, object]:
         told["probe"] = [probe.offer, probe.price, probe.slot, probe.action_prob.hex()]
         told["mode_of_leaver"] = engine.decide(leaves, placement="till", at=LATER).mode
         told["n_learned"] = engine.n_learned
-        replayed = replay(engine.journal, open_selector())
+        replayed = replay(engine.journal, open_selector(), delay_model=EARLY)
         told["replayed"] = [replayed.n_same, replayed.n_different, replayed.n_not_replayable]
         log = seg1.DecisionLog.from_journal(engine.journal, consent=consent, at=LATER)
         told["log"] = len(log)
@@ -266,7 +278,9 @@ def restart() -> dict[str, object]:
         value = seg1.measure.value(log, policy=even, estimator="dr", gate=gate)
         told["value"] = [value.low, value.estimate, value.high]
         told["erased"] = engine.erase(stays, at=LATER).n_rows
-        told["after_erasure"] = replay(engine.journal, open_selector()).n_different
+        told["after_erasure"] = replay(
+            engine.journal, open_selector(), delay_model=EARLY
+        ).n_different
         told["answers_after_erasure"] = answers_of(engine, stays)
     ledger.close()
     trail.close()

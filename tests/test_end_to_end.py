@@ -64,6 +64,10 @@ def test_the_path_from_events_to_measured_decisions_with_a_withdrawal_and_a_rest
     assert again["mood_is_missing"] is True
     assert again["audit"] == first["audit"]
     assert first["policy"] is True
+    before_that_night, after_it = first["learned_early"]
+    assert 100 < before_that_night < after_it - 50
+    # The close replaces what was learned early; of whoever has objected meanwhile, it takes it out.
+    assert again["n_learned"] == after_it - 1
     assert again["n_learned"] > 100
     assert again["replayed"][0] > 200
     assert again["replayed"][1:] == [0, 0]
