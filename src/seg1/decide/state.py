@@ -154,6 +154,7 @@ class State:
         return self._is_asked(answered) and answered.decided.catalogue == self._catalogue
 
     def _is_asked(self, answered: Answered) -> bool:
+        """Whether an answer was asked for that a model may learn, of whatever catalogue."""
         row = answered.decided
         is_arm = row.offer is not None or self._selector.goal.learns_reward
         return (
