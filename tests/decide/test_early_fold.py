@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_engine import DAY, T0, selector_of
 
@@ -109,6 +109,7 @@ def last(at: int) -> list[Row]:
 
 @pytest.mark.parametrize("answer", GOALS)
 @pytest.mark.parametrize("posterior", POSTERIORS, ids=lambda p: type(p).__name__)
+@settings(max_examples=60, deadline=None)
 @given(events=st.lists(EVENTS, max_size=30))
 def test_whatever_happens_the_state_becomes_what_waiting_gives(
     posterior: Posterior, answer: str, events: list[Event]
