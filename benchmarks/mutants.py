@@ -74,8 +74,7 @@ class Reach:
 
     def is_at_import(self, mutant: Mutant) -> bool:
         """Tell whether a change has its effect while modules are imported."""
-        lines = range(mutant.first_line, mutant.last_line + 1)
-        keys = [(str(mutant.path), number) for number in lines]
+        keys = [(str(mutant.path), n) for n in range(mutant.first_line, mutant.last_line + 1)]
         return mutant.function is None or any("" in self.tests.get(key, ()) for key in keys)
 
     def limit_s(self, tests: Collection[str]) -> int:
@@ -390,7 +389,8 @@ def main() -> None:
     if options.again:
         printed = {line.rstrip() for line in options.again.read_text().splitlines()}
         mutants = [mutant for mutant in mutants if _shown(mutant) in printed]
-    run = [*(tests / name for name in options.tests), *paths] if options.tests else [tests, room]
+    # Folders, for examples: pytest loads a module that is named in a way of its own.
+    run = [tests / name for name in options.tests or [""]] + sorted({path.parent for path in paths})
     counts = measure(mutants, tests=run, minutes=options.minutes, only_at_import=options.at_import)
     print(json.dumps(counts) if options.json else json.dumps(counts, indent=2))
 

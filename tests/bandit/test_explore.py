@@ -193,25 +193,25 @@ def test_an_explorer_that_cannot_be_used_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("explorer", "options"),
+    ("explorer", "options", "kept"),
     [
-        (ThompsonSampling(), {"scale": 0.25, "optimism": 1.0}),
-        (UpperConfidence(), {"width": 1.0, "without_floor": False}),
-        (EpsilonGreedy(), {"epsilon": 0.05}),
-        (Softmax(), {"temperature": 0.05}),
-        (InverseGap(), {"gamma": 1000.0}),
-        (ThompsonSampling(scale=1, optimism=0), {"scale": 1.0, "optimism": 0.0}),
-        (UpperConfidence(width=1), {"width": 1.0, "without_floor": False}),
-        (EpsilonGreedy(epsilon=1), {"epsilon": 1.0}),
-        (Softmax(temperature=1), {"temperature": 1.0}),
-        (InverseGap(gamma=1), {"gamma": 1.0}),
+        (ThompsonSampling, {}, {"scale": 0.25, "optimism": 1.0}),
+        (UpperConfidence, {}, {"width": 1.0, "without_floor": False}),
+        (EpsilonGreedy, {}, {"epsilon": 0.05}),
+        (Softmax, {}, {"temperature": 0.05}),
+        (InverseGap, {}, {"gamma": 1000.0}),
+        (ThompsonSampling, {"scale": 1, "optimism": 0}, {"scale": 1.0, "optimism": 0.0}),
+        (UpperConfidence, {"width": 1}, {"width": 1.0, "without_floor": False}),
+        (EpsilonGreedy, {"epsilon": 1}, {"epsilon": 1.0}),
+        (Softmax, {"temperature": 1}, {"temperature": 1.0}),
+        (InverseGap, {"gamma": 1}, {"gamma": 1.0}),
     ],
 )
 def test_numbers_are_kept_as_floats_and_defaults_are_those_that_were_measured(
-    explorer: Any,  # noqa: ANN401  # of each kind
-    options: dict[str, float],
+    explorer: type[Any], options: dict[str, int], kept: dict[str, float]
 ) -> None:
-    kept = {name: getattr(explorer, name) for name in options}
+    made = explorer(**options)
 
-    assert kept == options
-    assert [type(value) for value in kept.values()] == [type(value) for value in options.values()]
+    found = {name: getattr(made, name) for name in kept}
+    assert found == kept
+    assert [type(value) for value in found.values()] == [type(value) for value in kept.values()]

@@ -361,6 +361,17 @@ def test_arrays_that_no_state_gave_are_refused(
 
 
 @POSTERIORS
+def test_arrays_of_half_the_precision_are_refused(posterior: Posterior) -> None:
+    arrays = folded(posterior, some_rows(9)).to_arrays()
+
+    for name, array in arrays.items():
+        if array.dtype == np.float64:
+            halved = {**arrays, name: array.astype(np.float32)}
+            with pytest.raises(DamagedError, match=f"needs {name}"):
+                posterior.from_arrays(halved, LAYOUT)
+
+
+@POSTERIORS
 def test_states_that_differ_in_kind_cannot_be_merged(posterior: Any) -> None:  # noqa: ANN401
     other = posterior.start(Layout.plain(N_ARMS), n_features=2)
     forgetful = type(posterior)(half_life_days=1.0).start(LAYOUT, n_features=D)
