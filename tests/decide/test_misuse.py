@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from small_engine import (
     DAY,
-    OFFERS,
     T0,
     consent_of,
     decide,
     engine_of,
     ledger_of,
+    selector_of,
 )  # fmt: skip
 
-from seg1 import Consent, Offer
+from seg1 import Consent, Goal, Offer, OfferSelector
 from seg1.consent import ConsentEvent, MemoryStore
 from seg1.consent.ledger.ledger import ConsentLedger
 from seg1.errors import ConsentStoreError, InvalidTypeError, JournalError
@@ -74,18 +74,22 @@ def test_an_engine_that_was_closed_says_so(tmp_path: Path) -> None:
         decide(engine)
 
 
-def test_another_catalogue_in_an_old_journal_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_another_context_in_an_old_journal_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     journal = MemoryJournal()
-    engine_of(journal=journal)
+    with caplog.at_level(logging.WARNING):
+        engine = engine_of(journal=journal, selector=selector_of([Offer("tea")], no_offer=False))
+        engine.exposed(decide(engine, 1).id, at=T0)
+        engine.observe(1, item="milk", at=T0 + 30 * DAY)
+        more = selector_of([Offer("tea"), Offer("bread")], no_offer=False)
+        engine_of(journal=journal, selector=more)
+    assert not caplog.records
+    other = OfferSelector([Offer("tea")], goal=Goal.response(), no_offer=False)
 
     with caplog.at_level(logging.WARNING):
-        engine_of(journal=journal)
-        same = list(caplog.records)
-        engine_of([*OFFERS, Offer("bread")], journal=journal)
+        engine_of(journal=journal, selector=other)
 
-    assert not same
     (told,) = caplog.records
-    assert "only decisions made under the same teach (0 did)" in told.getMessage()
+    assert told.getMessage().startswith("1 decisions that were made with other offers")
 
 
 def test_a_declared_placement_is_known_by_its_name(caplog: pytest.LogCaptureFixture) -> None:

@@ -264,20 +264,19 @@ def test_bytes_that_stay_for_now_are_told() -> None:
     )
 
 
-def test_rows_of_another_catalogue_or_schema_are_not_learned_from(tmp_path: Path) -> None:
+def test_rows_of_another_context_or_goal_are_not_learned_from(tmp_path: Path) -> None:
     path = tmp_path / "shop.sqlite"
     with engine_of(journal=path) as engine:
         for n in range(40):
             engine.exposed(decide(engine, n).id, at=T0)
     schema = ContextSchema(numeric={"hour": (0, 12)}, categorical={"channel": ["app", "till"]})
     shorter = ContextSchema()
-    dearer = OfferSelector([Offer("tea"), Offer("cake", cost=0.6), Offer("wine", cost=2.0)],
-                           context=selector_of().schema, goal=Goal.response())  # fmt: skip
+    offers, rewards = engine._selector.arms.offers, Goal.incremental(reward_cap=9, window_days=7)
 
     for selector in (
-        OfferSelector(engine._selector.arms.offers, context=schema, goal=Goal.response()),
-        OfferSelector(engine._selector.arms.offers, context=shorter, goal=Goal.response()),
-        dearer,
+        OfferSelector(offers, context=schema, goal=Goal.response()),
+        OfferSelector(offers, context=shorter, goal=Goal.response()),
+        OfferSelector(offers, context=selector_of().schema, goal=rewards),
     ):
         with engine_of(selector=selector, journal=path) as other:
             other.observe(1, item="milk", at=T0 + 30 * DAY)

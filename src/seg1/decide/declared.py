@@ -28,13 +28,19 @@ def declare_catalogue(core: Core, selector: OfferSelector, *, version: str) -> N
     with core.lock:
         if core.state.catalogue_in_force == version:
             return
-        if core.state.catalogue_in_force:
+        n_unread = core.state.learner.n_unread
+        if n_unread:
             log.warning(
-                "offers, placements, goal, context or whether there is a recommender: something is "
-                "not as it was last in this journal, and only decisions made under the same teach "
-                "(%d did); open it as before to go on with what the others taught",
-                core.state.n_learned,
+                "%d decisions that were made with other offers, goal, context or recommender teach "
+                "nothing now: their offer, price or slot is gone, or context or goal are not what "
+                "they were; open the journal as before to go on with what they taught",
+                n_unread,
             )
-        body = body_of_arms(selector.arms, goal=selector.goal, features=selector.schema.names)
+        body = body_of_arms(
+            selector.arms,
+            goal=selector.goal,
+            features=selector.schema.names,
+            schema=selector.schema.version,
+        )
         at_us = max(core.state.outcomes.now_us, 0)
         core.append(Swapped(what="catalogue", at_us=at_us, version=version, body=body))

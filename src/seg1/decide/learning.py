@@ -10,7 +10,8 @@ from seg1._types import Float64s
 from seg1.bandit import OfferSelector
 from seg1.decide.early import EarlyAnswers, EarlyRows
 from seg1.decide.history import ResponseHistory, effect_of
-from seg1.journal import Answered, Correction, Decided, Early
+from seg1.decide.translating import Translator
+from seg1.journal import Answered, Correction, Decided, Early, Swapped
 from seg1.offers import Arms
 
 __all__ = ["Learner"]
@@ -33,7 +34,8 @@ class Learner:
     selector
         The configuration: arms, posterior, goal.
     catalogue
-        Version of offers, goal and features; only decisions made under it are learned from.
+        Version of offers, goal and features. Decisions made under another are learned where they
+        can be read as decisions of this one; see `Translator`.
     n_features
         Length of the vectors that the model sees.
     history
@@ -61,11 +63,20 @@ class Learner:
         delay_model: EarlyAnswers | None = None,
     ) -> None:
         self._selector = selector
-        self._catalogue = catalogue
+        self._translator = Translator(selector, catalogue=catalogue, n_features=n_features)
         self.posterior = selector.start(n_features=n_features)
         self.history = history
         self.early = None if delay_model is None else EarlyRows(delay_model)
         self.n_learned = 0
+
+    @property
+    def n_unread(self) -> int:
+        """How many answered decisions of earlier catalogues could not be learned from."""
+        return self._translator.n_unread
+
+    def note(self, declared: Swapped) -> None:
+        """Take in which arms the decisions of a catalogue refer to."""
+        self._translator.note(declared)
 
     def take_in(self, change: Early | Answered | Correction) -> None:
         """Learn what has come of a decision."""
@@ -82,8 +93,11 @@ class Learner:
             return
         # Where rows depend on what was learned before them, the answer alone can be taken out.
         can_remove = getattr(self._selector.posterior, "link", None) == "identity"
-        x, _ = self._lesson_of(row)
-        self.early.take_back(row, x, can_remove=can_remove, into=self.posterior)
+        known = self._translator.read(row)
+        if known is None:
+            raise AssertionError("what was learned early could be read then")
+        x, _ = self._lesson_of(known)
+        self.early.take_back(known, x, can_remove=can_remove, into=self.posterior)
         self.n_learned -= 1
 
     def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:  # Any: of several dtypes
@@ -103,11 +117,13 @@ class Learner:
     def _learn(self, answered: Answered) -> None:
         if not self._is_asked(answered):
             return
-        row, answer = answered.decided, self._answer(answered)
+        answer = self._answer(answered)
         if self.early is not None and answered.early is not None:
-            # Decisions of an earlier catalogue tell as well how long answers take.
-            self.early.shares.count(row, early=self._answer(answered.early), final=answer)
-        if row.catalogue != self._catalogue:
+            # Decisions that cannot be read tell as well how long answers take.
+            so_far = self._answer(answered.early)
+            self.early.shares.count(answered.decided, early=so_far, final=answer)
+        row = self._translator.read(answered.decided)
+        if row is None:
             return
         if self.history is not None:
             self.history.learn(row, answer, posterior=self.posterior)
@@ -121,10 +137,11 @@ class Learner:
     def _correct(self, change: Correction) -> None:
         if not self._is_asked(change.after):
             return
-        row, before, after = change.after.decided, *map(self._answer, change)
+        before, after = map(self._answer, change)
         if self.early is not None and change.after.early is not None:
-            self.early.shares.recount(row, before=before, after=after)
-        if row.catalogue != self._catalogue:
+            self.early.shares.recount(change.after.decided, before=before, after=after)
+        row = self._translator.read(change.after.decided)
+        if row is None:
             return
         if self.history is not None:
             self.history.correct(row, before=before, after=after)
@@ -134,8 +151,10 @@ class Learner:
         )
 
     def _learn_early(self, so_far: Answered) -> None:
-        row = so_far.decided
-        if self.early is None or not self._is_asked(so_far) or row.catalogue != self._catalogue:
+        if self.early is None or not self._is_asked(so_far):
+            return
+        row = self._translator.read(so_far.decided)
+        if row is None:
             return
         x, effect = self._lesson_of(row)
         self.n_learned += self.early.fold(

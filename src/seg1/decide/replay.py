@@ -1,5 +1,6 @@
 """`replay`: make every decision of a journal again, from its row and the rows before it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,32 +65,40 @@ def replay(
     ...     replay(engine.journal, selector)
     Replayed(n_same=1, n_different=0, n_not_replayable=0)
     """
-    first = next((row for _, row in journal.read() if _is_personalised(row)), None)
-    if not isinstance(first, Decided):
-        return Replayed(0, 0, 0)
-    n_features = len(first.context) // 8 + bool(first.affinity)
+    policy = policy_version(selector, delay_model)
+    ours = next((row for row in _personalised(journal) if row.policy == policy), None)
+    if ours is None:
+        return Replayed(0, 0, sum(1 for _ in _personalised(journal)))
+    n_features = _n_features(ours)
     state = State(
-        selector, catalogue=first.catalogue, n_features=n_features, delay_model=delay_model
+        selector, catalogue=ours.catalogue, n_features=n_features, delay_model=delay_model
     )
-    versions = (policy_version(selector, delay_model), first.catalogue)
     counts = {"same": 0, "different": 0, "not replayable": 0}
     for _, row in journal.read():
         if isinstance(row, Decided) and _is_personalised(row):
-            counts[_draw_again(row, state, selector, versions=versions)] += 1
+            is_ours = (row.policy, _n_features(row)) == (policy, n_features)
+            is_known = is_ours and row.state_seq == state.n_rows
+            counts[_draw_again(row, state, selector) if is_known else "not replayable"] += 1
         state.fold(row)
     return Replayed(counts["same"], counts["different"], counts["not replayable"])
 
 
-def _is_personalised(row: object) -> bool:
+def _personalised(journal: Journal) -> Iterator[Decided]:
+    for _, row in journal.read():
+        if isinstance(row, Decided) and _is_personalised(row):
+            yield row
+
+
+def _is_personalised(row: Decided) -> bool:
     # A decision that may not be logged left an anonymous row: there is nothing to draw it from.
-    return isinstance(row, Decided) and row.mode == "personalised" and row.customer is not None
+    return row.mode == "personalised" and row.customer is not None
 
 
-def _draw_again(
-    row: Decided, state: State, selector: OfferSelector, *, versions: tuple[str, str]
-) -> str:
-    if (state.n_rows, *versions) != (row.state_seq, row.policy, row.catalogue):
-        return "not replayable"
+def _n_features(row: Decided) -> int:
+    return len(row.context) // 8 + bool(row.affinity)
+
+
+def _draw_again(row: Decided, state: State, selector: OfferSelector) -> str:
     bits = np.unpackbits(np.frombuffer(row.eligible, dtype=np.uint8), count=len(selector.arms))
     context, affinity = (np.frombuffer(part, dtype="<f8") for part in (row.context, row.affinity))
     scored = selector.probabilities(

@@ -121,6 +121,7 @@ class State:
             del events[:-_N_OBSERVED]
         elif isinstance(row, Swapped) and row.what == "catalogue":
             self.catalogue_in_force = row.version
+            self.learner.note(row)
 
     def fingerprint(self) -> str:
         """Name all that is known by its content: SHA-256 in 64 hexadecimal digits."""

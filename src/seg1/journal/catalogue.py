@@ -7,13 +7,13 @@ from typing import Any
 from seg1.errors import DamagedError
 from seg1.offers import Arms, Goal, Offer
 
-__all__ = ["arms_of_body", "body_of_arms", "features_of_body"]
+__all__ = ["arms_of_body", "body_of_arms", "features_of_body", "schema_of_body"]
 
 _FIELDS = ("id", "items", "cost", "prices", "slots", "worth", "features", "group")
 
 
-def body_of_arms(arms: Arms, *, goal: Goal, features: Sequence[str] = ()) -> str:
-    """Write offers, goal and names of features as JSON, without what decides who may see an offer.
+def body_of_arms(arms: Arms, *, goal: Goal, features: Sequence[str] = (), schema: str = "") -> str:
+    """Write offers, goal, and names of features and schema as JSON; not who may see an offer.
 
     Examples
     --------
@@ -25,7 +25,7 @@ def body_of_arms(arms: Arms, *, goal: Goal, features: Sequence[str] = ()) -> str
     """
     offers = [{name: getattr(offer, name) for name in _FIELDS} for offer in arms.offers]
     told = {"offers": offers, "goal": _told(goal), "no_offer": arms.has_no_offer}
-    told["features"] = list(features)
+    told |= {"features": list(features), "schema": schema}
     return json.dumps(told, sort_keys=True)
 
 
@@ -39,6 +39,20 @@ def features_of_body(body: str) -> tuple[str, ...]:
     """
     try:
         return tuple(str(name) for name in json.loads(body).get("features", ()))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise _damaged() from error
+
+
+def schema_of_body(body: str) -> str:
+    """Give the version of the schema that encoded contexts; empty where none was written down.
+
+    Raises
+    ------
+    DamagedError
+        Where it is something else than `body_of_arms` wrote.
+    """
+    try:
+        return str(json.loads(body).get("schema", ""))
     except (AttributeError, TypeError, ValueError) as error:
         raise _damaged() from error
 
