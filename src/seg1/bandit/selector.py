@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, overload
 
 from seg1._checks import check_int, read_only, to_us
 from seg1._types import At, Bools, Float64s, Id
-from seg1.bandit.choosing.choice import Choice
+from seg1.bandit.choosing.choice import Choice, check_own
 from seg1.bandit.choosing.reasons import Reasons, told_reasons
 from seg1.bandit.choosing.scoring import ScoredArms
 from seg1.bandit.choosing.slate import drawn_slate, groups_of
@@ -95,29 +95,15 @@ class OfferSelector(Configuration):
 
     @overload
     def choose(
-        self,
-        context: Mapping[str, object],
-        *,
-        id: Id,
-        at: At,
-        allow: Collection[Id] | None = None,
-        deny: Collection[Id] = (),
-        n: None = None,
-        by_group: bool = False,
-    ) -> Choice: ...
+        self, context: Mapping[str, object], *, id: Id, at: At, allow: Collection[Id] | None = None,
+        deny: Collection[Id] = (), n: None = None, by_group: bool = False,
+    ) -> Choice: ...  # fmt: skip
 
     @overload
     def choose(
-        self,
-        context: Mapping[str, object],
-        *,
-        id: Id,
-        at: At,
-        allow: Collection[Id] | None = None,
-        deny: Collection[Id] = (),
-        n: int,
-        by_group: bool = False,
-    ) -> tuple[Choice, ...]: ...
+        self, context: Mapping[str, object], *, id: Id, at: At, allow: Collection[Id] | None = None,
+        deny: Collection[Id] = (), n: int, by_group: bool = False,
+    ) -> tuple[Choice, ...]: ...  # fmt: skip
 
     def choose(
         self,
@@ -159,10 +145,13 @@ class OfferSelector(Configuration):
         Raises
         ------
         InvalidArgumentError
-            Where nothing may be shown and no offer is not an arm, or the context cannot be used.
+            Where nothing may be shown and no offer is not an arm, the context cannot be used, or
+            `by_group` is given without `n`.
         UnknownIdError
             Where `allow` or `deny` names an offer that is not there.
         """
+        if by_group and n is None:
+            raise InvalidArgumentError("by_group=True is of a slate: give n= too")
         at_us = to_us(at)
         x = self.schema.encode(context)
         eligible = self._availability.mask(at_us, allow=allow, deny=deny)
@@ -232,7 +221,13 @@ class OfferSelector(Configuration):
             When the answer was known, not before the choice.
         accepted, reward
             The answer, as for `reward_of`.
+
+        Raises
+        ------
+        InvalidTypeError, InvalidArgumentError
+            For what is no choice of this selector, a time before it, or an answer of another kind.
         """
+        check_own(choice, self.arms)
         if to_us(at) < choice.at_us:
             raise InvalidArgumentError("at must not lie before the time of the choice")
         learned = self.reward_of(choice.arm, accepted=accepted, reward=reward)
@@ -260,6 +255,7 @@ class OfferSelector(Configuration):
         accepted, reward
             The right answer, as for `reward_of`.
         """
+        check_own(choice, self.arms)
         after = self.reward_of(choice.arm, accepted=accepted, reward=reward)
         if self.goal.learns_reward:
             was = self.reward_of(choice.arm, reward=before)
@@ -321,6 +317,7 @@ class OfferSelector(Configuration):
         >>> selector.reasons(choice).contributions
         (Contribution(feature='intercept', amount=0.5),)
         """
+        check_own(choice, self.arms)
         with self._lock:
             theta = self._state.coefficients()
         return told_reasons(

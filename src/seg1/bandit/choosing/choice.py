@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from seg1._types import Float64s, Id
+from seg1.errors import InvalidArgumentError, InvalidTypeError
+from seg1.offers import Arms
 
-__all__ = ["Choice", "draw_from"]
+__all__ = ["Choice", "check_own", "draw_from"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,6 +54,26 @@ class Choice:
     probabilities: Float64s = field(repr=False)
     x: Float64s = field(repr=False)
     at_us: int = field(repr=False)
+
+
+def check_own(choice: Choice, arms: Arms) -> None:
+    """Refuse what is no choice among some arms.
+
+    Raises
+    ------
+    InvalidTypeError, InvalidArgumentError
+    """
+    if not isinstance(choice, Choice):
+        raise InvalidTypeError(
+            f"choice must be what choose gave, got {type(choice).__name__}; of a slate give each "
+            "of its choices"
+        )
+    shown = (choice.offer, choice.price, choice.slot)
+    if not (choice.arm < len(arms) and arms.arms[choice.arm] == shown):
+        raise InvalidArgumentError(
+            "the choice is of another selector: its offer, price and slot are not what stands at "
+            "its arm here"
+        )
 
 
 def draw_from(p: Float64s, *, uniform: float) -> int:
