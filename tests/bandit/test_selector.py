@@ -239,9 +239,9 @@ def test_whatever_the_rounding_an_arm_with_some_probability_is_drawn(
 
 def test_a_sum_that_rounds_up_still_gives_an_arm() -> None:
     # The smallest numbers there are: their products with what is nearly 1 round up.
-    p = np.array([5e-324, 0.0, 5e-324, 0.0])
+    p = np.array([5e-324, 0.0, 5e-324, 5e-324, 0.0])
 
-    assert draw_from(p, uniform=1 - 2.0**-53) == 2
+    assert draw_from(p, uniform=1 - 2.0**-53) == 3
 
 
 def test_the_same_id_draws_the_same_arm_and_another_attempt_draws_afresh() -> None:
