@@ -1,6 +1,6 @@
 """Which arms may be shown at a moment: equal to asking every offer anew."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -101,3 +101,12 @@ def test_an_offer_that_is_not_there_is_refused() -> None:
     with pytest.raises(InvalidArgumentError, match="got a str"):
         availability.mask(0, allow=None, deny="tea")
     assert np.count_nonzero(availability.mask(0, allow=["tea"], deny=())) == 2
+
+
+@pytest.mark.parametrize("deny", [np.array([0]), np.array([0, 1]), {0: "tea"}.keys()])
+def test_whatever_holds_the_ids_that_are_denied_they_are_denied(deny: Collection[Id]) -> None:
+    availability = Availability.of(Arms.of([Offer(0), Offer(1)], goal=Goal.response()))
+
+    mask = availability.mask(0, allow=None, deny=deny)
+
+    assert mask.tolist() == [False, 1 not in deny, True]

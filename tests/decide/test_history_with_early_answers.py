@@ -1,14 +1,25 @@
 """Customers' histories beside early answers: one learns at the close, the other before it."""
 
 import numpy as np
+import pytest
 from small_engine import DAY, T0, decided_rows, selector_of, state_of
-from small_history import LATER, effects_in, let_close, liked_by, lively, n_held, reopened
+from small_history import (
+    LATER,
+    effects_in,
+    history_in,
+    let_close,
+    liked_by,
+    lively,
+    n_held,
+    reopened,
+)
 
 from seg1.bandit.context import own_features
 from seg1.decide import EarlyAnswers, replay
 from seg1.journal import MemoryJournal
 
 EARLY = EarlyAnswers(hours=1, min_answers=5)
+HOUR = DAY // 24
 
 
 def test_early_answers_are_learned_less_the_effect_and_replaced_at_the_close() -> None:
@@ -58,3 +69,19 @@ def test_both_come_back_as_they_were_and_replay_the_same() -> None:
     assert (told.n_same, told.n_different) == (400, 0)
     assert again.erase(3, at=LATER).n_rows > 0
     assert again.fingerprint() != engine.fingerprint()
+
+
+def test_an_answer_counts_beyond_what_was_expected_before_it_was_learned_early() -> None:
+    engine = lively(delay_model=EARLY)
+    row = decided_rows(engine)[-1]
+    let_close(engine, at=row.at_us + HOUR)  # the next moment it is learned, and nothing else is
+    expected = state_of(engine).posterior.belief(np.frombuffer(row.context)).mean[row.arm]
+
+    let_close(engine, at=row.at_us + HOUR + 1)
+    with_its_own = state_of(engine).posterior.belief(np.frombuffer(row.context)).mean[row.arm]
+    let_close(engine)
+
+    told = history_in(engine).told_of(int(str(row.customer)), {row.decision_id})
+    assert 0.0 < expected < 1.0
+    assert with_its_own != pytest.approx(expected, rel=1e-6)
+    assert told["expected"] == [[row.decision_id, pytest.approx(expected, rel=1e-12)]]

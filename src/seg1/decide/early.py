@@ -199,6 +199,11 @@ class EarlyRows:
         """Whether a decision was learned early and has not closed."""
         return decision_id in self._taught
 
+    def expected(self, decision_id: str) -> float | None:
+        """Give what was believed of a decision before it was learned early; None where not."""
+        taught = self._taught.get(decision_id)
+        return None if taught is None else taught.expected
+
     def replace(self, row: Decided, x: Float64s, *, answer: float, into: PosteriorState) -> None:
         """Put the final answer in the early one's place."""
         early = self._taught.pop(row.decision_id).answer

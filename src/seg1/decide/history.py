@@ -72,8 +72,15 @@ class ResponseHistory:
         told = np.array(self._pooled.effects(who, segment, groups=groups))
         return told.clip(-self._most, self._most, out=told)
 
-    def learn(self, row: Decided, answer: float, *, posterior: PosteriorState) -> None:
-        """Fold an answer against what one without an effect was expected to answer, as of now.
+    def learn(
+        self,
+        row: Decided,
+        answer: float,
+        *,
+        posterior: PosteriorState,
+        expected: float | None = None,
+    ) -> None:
+        """Fold an answer against what one without an effect was expected to answer.
 
         Parameters
         ----------
@@ -82,11 +89,16 @@ class ResponseHistory:
         answer
             What is learned of it.
         posterior
-            What the engine knows before it learns of this row.
+            What the engine knows now.
+        expected
+            What was expected before the engine learned anything of this row; None where it knows
+            nothing of it yet: then it is expected what is believed now. An answer that is believed
+            already would be counted as no effect.
         """
         context = np.frombuffer(row.context, dtype="<f8")
-        own = own_features(np.frombuffer(row.affinity, dtype="<f8"), self._arms)
-        expected = float(posterior.belief(context, own=own).mean[row.arm])
+        if expected is None:
+            own = own_features(np.frombuffer(row.affinity, dtype="<f8"), self._arms)
+            expected = float(posterior.belief(context, own=own).mean[row.arm])
         if not self._learns_reward:
             expected = min(max(expected, 0.0), 1.0)
         forgotten_us = row.at_us + 2 * row.outcome_us  # as `Outcomes` forgets it

@@ -126,7 +126,8 @@ class Learner:
         if row is None:
             return
         if self.history is not None:
-            self.history.learn(row, answer, posterior=self.posterior)
+            expected = None if self.early is None else self.early.expected(row.decision_id)
+            self.history.learn(row, answer, posterior=self.posterior, expected=expected)
         x, effect = self._lesson_of(row)
         if self.early is not None and self.early.has(row.decision_id):
             self.early.replace(row, x, answer=answer - effect, into=self.posterior)

@@ -63,7 +63,7 @@ class Availability:
             allowed: Bools = self.open_arms[since]
         else:
             allowed = self.valid[since] & (self.no_offer | self._named(allow))
-        if deny:
+        if len(deny):  # not its truth: an array of the id 0 has none
             allowed = allowed & ~self._named(deny)
         if not np.count_nonzero(allowed):  # quicker than any()
             raise InvalidArgumentError(

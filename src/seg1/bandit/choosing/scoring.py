@@ -116,7 +116,7 @@ class Scoring:
     ) -> Belief | Float64s:
         """Ask a state what it believes; for means alone where the explorer needs no more."""
         means = None if self.by_means is None else getattr(state, "means", None)
-        believed: Belief | Float64s = (state.belief if means is None else means)(x, own=own)
+        believed: Belief | Float64s = (means if callable(means) else state.belief)(x, own=own)
         return believed
 
     def score(
@@ -132,7 +132,6 @@ class Scoring:
         answer, answer_sd, draws = self._checked_belief(believed)
         if effects is not None:
             answer = answer + self._checked_effects(effects)
-        value, value_sd = answer, answer_sd
         if unit_price or effects is not None or not self.is_plain:
             worth, contact_cost = self._priced(unit_price)
             value = worth * answer
@@ -141,16 +140,27 @@ class Scoring:
             if effects is not None:  # a draw less this cost is the draw and its effect, less cost
                 contact_cost = contact_cost - worth * effects
             draws = draws and partial(_valued, draws, worth, contact_cost)
-        if self.by_means is not None:
-            explored = self.by_means(value, eligible=eligible)
-        elif draws is None or self.jointly is None:
-            explored = self.explorer.probabilities(value, value_sd, eligible=eligible)
-        else:
-            explored = self.jointly(value, value_sd, draws=draws, eligible=eligible)
+        else:  # copies: an explorer that writes into its arguments changes no belief
+            value, value_sd = answer.copy(), answer_sd.copy()
         narrowed = None if is_all else eligible
-        total = self._checked_total(explored, narrowed)
+        try:
+            # Nor may it open an arm to itself that is not eligible.
+            explored = self._explored(value, value_sd, draws=draws, eligible=read_only(eligible))
+            total = self._checked_total(explored, narrowed)
+        except Exception:
+            self._check_numbers(answer, answer_sd)
+            raise
         p = self.floor.under(explored, eligible=narrowed, total=total)
         return ScoredArms(p, value, answer, None if self.learns_reward else self.is_offer)
+
+    def _explored(
+        self, value: Float64s, value_sd: Float64s, *, draws: Draws | None, eligible: Bools
+    ) -> Float64s:
+        if self.by_means is not None:
+            return self.by_means(value, eligible=eligible)
+        if draws is None or self.jointly is None:
+            return self.explorer.probabilities(value, value_sd, eligible=eligible)
+        return self.jointly(value, value_sd, draws=draws, eligible=eligible)
 
     def _priced(self, unit_price: float) -> tuple[Float64s, Float64s]:
         """Charge for what an offer costs: where it is accepted, or, not knowing that, where shown.
@@ -174,9 +184,20 @@ class Scoring:
             answer, answer_sd, draws = believed
         else:
             raise PluginError(f"a posterior must give a Belief, got {type(believed).__name__}")
-        if answer.shape != self.worth.shape or answer_sd.shape != self.worth.shape:
-            raise PluginError("a posterior's belief must be two arrays, one number for each arm")
+        for told in (answer, answer_sd):
+            if not isinstance(told, np.ndarray) or told.shape != self.worth.shape:
+                raise PluginError(
+                    "a posterior's belief must be two arrays, one number for each arm"
+                )
         return answer, answer_sd, draws
+
+    def _check_numbers(self, answer: Float64s, answer_sd: Float64s) -> None:
+        """Name the posterior where an explorer failed on what no explorer can use."""
+        is_usable = np.isfinite(answer).all() and np.isfinite(answer_sd).all()
+        if not is_usable or (self.by_means is None and (answer_sd < 0.0).any()):
+            raise PluginError(
+                "a posterior's belief must be finite, and its deviations >= 0"
+            ) from None
 
     def _check_eligible(self, eligible: Bools) -> int:
         """Count the arms that are eligible."""
