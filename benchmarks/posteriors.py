@@ -8,6 +8,7 @@ is left out where the world has nothing for it: features, or prices.
 
 import argparse
 import json
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import product
@@ -20,6 +21,7 @@ from tqdm import tqdm
 from regret_play import Ours, play
 from seg1.bandit import HybridLinear, LadderLinear, PerOfferLinear, Posterior, SharedLinear
 from seg1.testing import worlds
+from seg1.testing.worlds import World
 
 Posteriors = dict[str, Posterior]
 
@@ -45,12 +47,20 @@ POSTERIORS: dict[str, Posteriors] = {
     "near_duplicates": SHARED,
     "slots": SHARED,
     "price_ladder": PRICED,
+    "price_ladder_mild": PRICED,
+}
+
+
+WORLDS: dict[str, Callable[[int, int], World]] = {
+    **{name: getattr(worlds, name) for name in POSTERIORS if hasattr(worlds, name)},
+    # A quarter of the elasticity: for fewer customers a discount pays.
+    "price_ladder_mild": partial(worlds.price_ladder, elasticity=2.0),
 }
 
 
 def share(world_name: str, posterior_name: str, *, seed: int, rounds: int) -> float:
     """Play a world; give the regret share."""
-    world = getattr(worlds, world_name)(seed, rounds)
+    world = WORLDS[world_name](seed, rounds)
     posterior = POSTERIORS[world_name].get(posterior_name)
     return worlds.regret_share(world, play(world, Ours(world, seed=seed, posterior=posterior)))
 

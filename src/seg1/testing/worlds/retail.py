@@ -16,18 +16,20 @@ from seg1.testing.worlds.world import World, built
 __all__ = ["delayed", "money", "near_duplicates", "price_ladder", "rare", "slots"]
 
 
-def price_ladder(seed: int, rounds: int = 10_000) -> World:
+def price_ladder(seed: int, rounds: int = 10_000, *, elasticity: float = 8.0) -> World:
     """Show one offer at one of five prices, or nothing; the reward is the margin.
 
     At price p it is accepted with ``s(a + e (1 - p / 2))``: the base ``a = -2.2 + 0.8 w'z`` and the
-    elasticity ``e = 8 s(1.5 v'z) > 0``, w and v ~ N(0, 1), are the contact's own. So acceptance
-    falls with the price for everybody, and whom a discount pays for is to be learned. Means are
-    ``(p - cost) P(accept)`` for each rung, and 0 for no offer, the last arm.
+    elasticity ``e = elasticity s(1.5 v'z) > 0``, w and v ~ N(0, 1), are the contact's own. So
+    acceptance falls with the price for everybody, and whom a discount pays for is to be learned.
+    Means are ``(p - cost) P(accept)`` for each rung, and 0 for no offer, the last arm.
 
     Parameters
     ----------
     seed, rounds
         As for `linear`.
+    elasticity
+        What the log odds would gain at most from a discount of all of the price, > 0.
 
     Examples
     --------
@@ -41,8 +43,8 @@ def price_ladder(seed: int, rounds: int = 10_000) -> World:
     z, ranges = contexts_of(rng, rounds)
     prices, cost = np.array([2.0, 1.8, 1.6, 1.4, 1.2]), 0.8
     base = -2.2 + 0.8 * z @ rng.standard_normal(10)
-    elasticity = 8.0 * sigmoid(1.5 * z @ rng.standard_normal(10))
-    accepts = sigmoid(base[:, None] + elasticity[:, None] * (1.0 - prices / 2.0))
+    own = elasticity * sigmoid(1.5 * z @ rng.standard_normal(10))
+    accepts = sigmoid(base[:, None] + own[:, None] * (1.0 - prices / 2.0))
     worth = np.append(prices - cost, 0.0)
     means = np.column_stack([accepts, np.zeros(rounds)]) * worth
     world = built("price_ladder", means, rng=rng, contexts=z, ranges=ranges, worth=worth)
