@@ -169,7 +169,7 @@ def interval(ratios: Floats) -> dict[str, float]:
 
 
 def figures(rewards: Rewards) -> dict[str, Any]:
-    """Compare every way with "all", and the customer's effect with the segment's."""
+    """Compare every way with "all", and the customer's effect with the others, seed by seed."""
     told = {key: np.array(pairs) for key, pairs in rewards.items()}  # (n_seeds, 2) each
 
     def over(world: str, way: str, *, base: str = "all", part: int = 0) -> dict[str, float]:
@@ -182,6 +182,7 @@ def figures(rewards: Rewards) -> dict[str, Any]:
     return {
         "individual_gain": {way: over("heterogeneous", way) for way in ways} | {"all": 1.0},
         "individual_over_segment": over("heterogeneous", "individual", base="segment"),
+        "individual_over": {way: over("heterogeneous", "individual", base=way) for way in OTHERS},
         "homogeneous_ratio": over("homogeneous", "individual")["mean"],
         "new_customer_low": min(one["low"] for one in new.values()),
         "homogeneous": {way: over("homogeneous", way) for way in ways},
