@@ -168,3 +168,10 @@ def test_arguments_stay_as_they_were() -> None:
     best_probabilities(mean, sd)
 
     assert (mean.tolist(), sd.tolist()) == (before[0].tolist(), before[1].tolist())
+
+
+@pytest.mark.parametrize("level", [1e6, -1e6])
+def test_a_spread_that_numbers_of_that_size_do_not_resolve_is_none(level: float) -> None:
+    p = best_probabilities(np.array([level, level + 1e-8]), np.array([1e-8, 1e-8]))
+
+    assert p.tolist() == [0.0, 1.0]
