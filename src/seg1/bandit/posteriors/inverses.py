@@ -13,9 +13,11 @@ import numpy as np
 from scipy.linalg.blas import dger, dspmv, dspr
 
 from seg1._types import Float64s
+from seg1.bandit.posteriors.posterior import Arrays, checked_array
 
 __all__ = [
-    "FullInverses", "Inverses", "PackedInverses", "lower_by", "quadratic_forms_of_each", "unpacked",
+    "FullInverses", "Inverses", "PackedInverses", "in_full", "lower_by", "quadratic_forms_of_each",
+    "unpacked",
 ]  # fmt: skip
 
 
@@ -129,6 +131,21 @@ def unpacked(P: Float64s) -> Float64s:
     whole[:, rows, columns] = P
     whole[:, columns, rows] = P
     return whole
+
+
+def in_full(arrays: Arrays, n: int, d: int) -> Arrays:
+    """Lay inverses out in full where an earlier version, which packed all of them, saved them.
+
+    Examples
+    --------
+    >>> saved = {"inverse": np.array([[1.0, 2.0, 3.0]])}
+    >>> in_full(saved, 1, 2)["inverse"].tolist()
+    [[[1.0, 2.0], [2.0, 3.0]]]
+    """
+    packed = PackedInverses.shape(n, d)
+    if np.shape(arrays.get("inverse", ())) != packed:
+        return arrays
+    return {**arrays, "inverse": unpacked(checked_array(arrays, "inverse", shape=packed))}
 
 
 def quadratic_forms_of_each(P: Float64s, pairs: Float64s, x: Float64s, own: Float64s) -> Float64s:

@@ -17,8 +17,10 @@ from scipy.linalg.blas import dspr
 from seg1._checks import check_int
 from seg1._types import Float64s, Int64s
 from seg1.bandit.posteriors.inverses import (
+    FullInverses,
     Inverses,
     PackedInverses,
+    in_full,
     quadratic_forms_of_each,
 )
 from seg1.bandit.posteriors.learning import Learning, learned_noise, shrink_of
@@ -120,6 +122,7 @@ class Regressions:
         if b is None or b.ndim != 2 or not b.size:  # noqa: PLR2004  # (n, n_features)
             raise DamagedError("the state of a posterior lacks its array b")
         kept: dict[str, NDArray[np.generic]] = {}
+        arrays = in_full(arrays, *b.shape) if kind is FullInverses else arrays
         for name, (shape, dtype) in _layout(*b.shape, kind=kind).items():
             kept[name] = checked_array(arrays, name, shape=shape, dtype=dtype)
         return cls(learning, kept, prior=prior(b.shape[1]), kind=kind)

@@ -39,7 +39,7 @@ class SharedLinear(Learning):
     >>> layout = Layout.plain(2)._replace(features=np.array([[1.0, 0.0], [1.0, 1.0]]))
     >>> state = SharedLinear().start(layout, n_features=1)
     >>> state.fold(0, np.array([1.0]), 1.0, at_us=0)
-    >>> state.belief(np.array([1.0])).mean.tolist()
+    >>> state.belief(np.array([1.0])).mean.round(9).tolist()
     [0.5, 0.5]
     """
 
