@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seg1.bandit import HybridLinear, LadderLinear, OfferSelector, PerOfferLinear
+from seg1.bandit import HybridLinear, LadderLinear, OfferSelector, PerOfferLinear, Posterior
 from seg1.bandit.posteriors.posterior import Layout
 from seg1.errors import InvalidArgumentError
 from seg1.offers import Goal, Offer
@@ -80,14 +80,16 @@ def test_prices_choose_a_ladder_where_acceptance_is_learned() -> None:
     coffee = Offer("coffee", prices=[2.0, 1.5], slots=["now", "later"])
     plain, hot = Offer("tea", worth=1.0), Offer("soup", worth=1.0, features={"hot": 1.0})
 
-    def chosen(offers: list[Offer], goal: Goal) -> type:
-        return type(OfferSelector(offers, goal=goal).posterior)
+    def chosen(offers: list[Offer], goal: Goal) -> Posterior:
+        return OfferSelector(offers, goal=goal).posterior
 
     reward = Goal.incremental(reward_cap=9, window_days=7)
-    assert chosen([coffee, plain], Goal.margin()) is LadderLinear
-    assert chosen([coffee, plain], reward) is HybridLinear  # slots tell them apart
-    assert chosen([plain, hot], Goal.margin()) is HybridLinear
-    assert chosen([plain], Goal.margin()) is PerOfferLinear
+    assert chosen([coffee, plain], Goal.margin()) == LadderLinear()
+    assert chosen([coffee, plain], reward) == HybridLinear(own_share=0.5)  # slots, and no features
+    assert chosen([coffee, hot], reward) == HybridLinear()
+    assert chosen([plain, hot], Goal.margin()) == HybridLinear()
+    assert chosen([plain, Offer("cake", slots=["now"], worth=1)], reward) == PerOfferLinear()
+    assert chosen([plain], Goal.margin()) == PerOfferLinear()
 
 
 def test_prices_of_a_slot_are_one_ladder() -> None:

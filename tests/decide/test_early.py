@@ -37,6 +37,7 @@ def shares_of(*pairs: tuple[float, float], min_answers: int = 1) -> Shares:
         ({"hours": 0}, "hours must be a finite number > 0"),
         ({"hours": float("nan")}, "hours must be a finite number > 0"),
         ({"hours": 1e-11}, "hours must come to a microsecond at least"),
+        ({"hours": 1e305}, "hours must be at most 876600"),
         ({"min_answers": 0}, "min_answers must be an int >= 1"),
         ({"half_life_days": -1.0}, "half_life_days must be a finite number > 0"),
     ],

@@ -50,7 +50,7 @@ class Configuration:
         self.schema = checked_schema(context)
         self.arms = laid_out(offers, goal=self.goal, no_offer=no_offer)
         self._layout = Layout.of(self.arms)
-        self.posterior = checked_posterior(posterior, self._layout, goal=self.goal)
+        self.posterior = checked_posterior(posterior, self.arms, goal=self.goal)
         self._scoring = Scoring.of(self.arms, goal=self.goal, explorer=explorer, floor=self.floor)
         self._availability = Availability.of(self.arms)
         self._lock = threading.Lock()

@@ -8,7 +8,7 @@ from seg1.bandit.explorers.explore import Explorer
 from seg1.bandit.posteriors.hybrid import HybridLinear
 from seg1.bandit.posteriors.ladder import LadderLinear
 from seg1.bandit.posteriors.per_offer import PerOfferLinear
-from seg1.bandit.posteriors.posterior import Layout, Posterior
+from seg1.bandit.posteriors.posterior import Posterior
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.offers import Arms, Goal, Offer
 
@@ -18,6 +18,7 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_ARMS = 256
+_OWN_SHARE_OF_SLOTS = 0.5
 
 
 def checked_goal(goal: Goal | None) -> Goal:
@@ -37,16 +38,20 @@ def checked_explorer(explorer: Explorer) -> Explorer:
     return explorer
 
 
-def checked_posterior(posterior: Posterior | None, layout: Layout, *, goal: Goal) -> Posterior:
+def checked_posterior(posterior: Posterior | None, arms: Arms, *, goal: Goal) -> Posterior:
     """Accept what keeps the contract of `Posterior`; choose one where none was given.
 
     `LadderLinear` where an offer has several prices and acceptance is learned; else `HybridLinear`
-    where features or slots tell arms apart; else `PerOfferLinear`.
+    where offers have features, or there are several slots; else `PerOfferLinear`. Slots alone do
+    not tell offers apart: an arm has more of its own then.
     """
     if posterior is None:
-        if layout.rung.any() and not goal.learns_reward:
+        if arms.rung.any() and not goal.learns_reward:
             return LadderLinear()
-        return HybridLinear() if layout.features.shape[1] > 1 else PerOfferLinear()
+        if any(offer.features for offer in arms.offers):
+            return HybridLinear()
+        has_slots = len({arm.slot for arm in arms.arms if arm.slot is not None}) > 1
+        return HybridLinear(own_share=_OWN_SHARE_OF_SLOTS) if has_slots else PerOfferLinear()
     if isinstance(posterior, type) or not isinstance(posterior, Posterior):
         raise InvalidTypeError(_broken("posterior", posterior, "Posterior"))
     return posterior

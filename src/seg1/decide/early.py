@@ -20,6 +20,7 @@ from seg1.journal import Decided
 __all__ = ["EarlyAnswers", "EarlyRows", "Shares", "expected_answer", "policy_version"]
 
 _HOUR_US: Final = 3_600 * 1_000_000
+_MOST_HOURS: Final = 36_525 * 24
 # Below, a row would be sure of itself and tell next to nothing; above, sums nearly cancel.
 _LEAST_SHARE: Final = 0.1
 _LARGEST_SHARE: Final = 2.0
@@ -42,7 +43,7 @@ class EarlyAnswers:
     Parameters
     ----------
     hours
-        The age, > 0. Windows that are not longer are waited for.
+        The age, > 0, at most 876,600. Windows that are not longer are waited for.
     min_answers
         How many answered decisions must have closed, by their weight, >= 1.
     half_life_days
@@ -60,7 +61,10 @@ class EarlyAnswers:
     half_life_days: float | None = 90.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hours", check_number(self.hours, name="hours", above=0))
+        hours = check_number(self.hours, name="hours", above=0)
+        if hours > _MOST_HOURS:  # such as no window has
+            raise InvalidArgumentError(f"hours must be at most {_MOST_HOURS}, got {hours:g}")
+        object.__setattr__(self, "hours", hours)
         if self.early_us < 1:
             raise InvalidArgumentError("hours must come to a microsecond at least")
         n = check_int(self.min_answers, name="min_answers", low=1)
