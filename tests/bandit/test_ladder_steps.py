@@ -82,3 +82,20 @@ def test_coefficients_are_those_of_one_regression_on_level_depth_and_rungs() -> 
 def test_a_context_has_a_feature_at_least() -> None:
     with pytest.raises(InvalidArgumentError, match="n_features must be an int >= 1"):
         LadderLinear().start(LADDER, n_features=0)
+
+
+def test_steps_that_follow_the_depth_alone_can_be_drawn() -> None:
+    # With nothing of their own they are as good as one number.
+    state = LadderLinear(step_sd=1e-12).start(LADDER, n_features=1)
+
+    draws = state.belief(np.ones(1)).draws
+
+    assert draws is not None
+    assert np.isfinite(draws(np.arange(4))).all()
+
+
+def test_what_a_ladder_is_made_of_is_checked() -> None:
+    assert LadderLinear().step_sd == 0.3
+    assert LadderLinear().link == "logit"
+    with pytest.raises(InvalidArgumentError, match="prior_sd must be a finite number > 0"):
+        LadderLinear(prior_sd=0)
