@@ -1,5 +1,6 @@
 """`replay`: make every decision of a journal again, from its row and the rows before it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,20 +65,27 @@ def replay(
     ...     replay(engine.journal, selector)
     Replayed(n_same=1, n_different=0, n_not_replayable=0)
     """
-    first = next((row for _, row in journal.read() if _is_personalised(row)), None)
-    if not isinstance(first, Decided):
-        return Replayed(0, 0, 0)
+    policy = policy_version(selector, delay_model)
+    first = next((row for row in _personalised(journal) if row.policy == policy), None)
+    if first is None:  # what others decided may be of other arms, which this one cannot fold
+        return Replayed(0, 0, sum(1 for _ in _personalised(journal)))
     n_features = len(first.context) // 8 + bool(first.affinity)
     state = State(
         selector, catalogue=first.catalogue, n_features=n_features, delay_model=delay_model
     )
-    versions = (policy_version(selector, delay_model), first.catalogue)
+    versions = (policy, first.catalogue)
     counts = {"same": 0, "different": 0, "not replayable": 0}
     for _, row in journal.read():
         if isinstance(row, Decided) and _is_personalised(row):
             counts[_draw_again(row, state, selector, versions=versions)] += 1
         state.fold(row)
     return Replayed(counts["same"], counts["different"], counts["not replayable"])
+
+
+def _personalised(journal: Journal) -> Iterator[Decided]:
+    for _, row in journal.read():
+        if isinstance(row, Decided) and _is_personalised(row):
+            yield row
 
 
 def _is_personalised(row: object) -> bool:
