@@ -56,6 +56,18 @@ class MeansInPlace(InPlace):
         return self.probabilities(mean, mean.copy(), eligible=eligible)
 
 
+class LeastOfMeans(Greedy):
+    """One of ours, with another answer."""
+
+    def probabilities(self, mean: Float64s, sd: Float64s, *, eligible: Bools) -> Float64s:
+        return super().probabilities(-mean, sd, eligible=eligible)
+
+
+class LeastOfDraws(ThompsonSampling):
+    def probabilities(self, mean: Float64s, sd: Float64s, *, eligible: Bools) -> Float64s:
+        return super().probabilities(-mean, sd, eligible=eligible)
+
+
 class Opening:
     """An explorer that makes every arm eligible."""
 
@@ -138,3 +150,17 @@ def test_a_state_whose_means_are_no_method_is_asked_for_its_belief() -> None:
     scored = chosen_by.probabilities(state, X, eligible=ALL)
 
     assert scored.response.tolist() == [0.2, 0.5, 0.3]
+
+
+@pytest.mark.parametrize("explorer", [LeastOfMeans(), LeastOfDraws()], ids=repr)
+def test_an_explorer_that_overrides_probabilities_alone_is_asked_for_them(
+    explorer: Explorer,
+) -> None:
+    chosen_by = selector(explorer)
+    mean, sd = np.array([0.2, 0.5, 0.3]), np.full(3, 1e-9)
+    belief = Belief(mean, sd, lambda arms: mean.take(arms)[None].astype(np.float32))
+    state: Any = SimpleNamespace(belief=lambda _x, **_: belief, means=lambda _x, **_: mean)
+
+    scored = chosen_by.probabilities(state, X, eligible=ALL)
+
+    assert int(scored.p.argmax()) == 0

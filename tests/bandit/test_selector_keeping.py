@@ -194,6 +194,22 @@ def test_a_log_that_does_not_fit_teaches_nothing() -> None:
         assert other.n_learned == 0
 
 
+@pytest.mark.parametrize("column", ["context", "effects"])
+def test_a_log_with_a_row_that_cannot_be_learned_teaches_nothing(column: str) -> None:
+    chosen_by = selector()
+    log, _ = log_of(chosen_by, n_rows=20)
+    numbers: dict[str, Any] = {
+        "context": log.states.context.copy(),
+        "effects": np.zeros((20, len(OFFERS) + 1)),
+    }
+    numbers[column][10:] = np.nan
+
+    with pytest.raises(InvalidArgumentError, match="must be finite"):
+        chosen_by.warm_start(replace(log, states=replace(log.states, **numbers)))
+
+    assert chosen_by.n_learned == 0
+
+
 def test_rewards_above_the_cap_are_counted() -> None:
     chosen_by = selector(goal=REWARD)
     for i, reward in enumerate([4.0, 5.0, 5.5, 100.0]):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import seg1
-from seg1.decide import replay
+from seg1.decide import Replayed, replay
 from seg1.journal import Decided, MemoryJournal, Row, SqliteJournal
 
 DAY_US = 86_400 * 1_000_000
@@ -94,6 +94,26 @@ def test_another_selector_cannot_replay(journal: MemoryJournal) -> None:
     replayed = replay(journal, selector(floor=0.05))
 
     assert (replayed.n_same, replayed.n_not_replayable) == (0, 200)
+
+
+def test_a_selector_of_fewer_offers_cannot_replay(journal: MemoryJournal) -> None:
+    fewer = seg1.OfferSelector([seg1.Offer("tea")], goal=seg1.Goal.response())
+
+    assert replay(journal, fewer) == Replayed(0, 0, 200)
+
+
+@pytest.mark.parametrize("n_before", [1, 5])
+def test_what_was_decided_after_the_offers_changed_comes_out_again(n_before: int) -> None:
+    journal = MemoryJournal()
+    offers = [seg1.Offer(name) for name in "abcde"[:n_before]]
+    before = seg1.OfferSelector(
+        offers, context=selector().schema, goal=seg1.Goal.response(), no_offer=False
+    )
+    for chosen_by in (before, selector()):
+        decide_for_a_month(seg1.Personalizer(chosen_by, consent=consent(), journal=journal))
+
+    assert replay(journal, selector()) == Replayed(200, 0, 200)
+    assert replay(journal, before) == Replayed(200, 0, 200)
 
 
 def test_decisions_that_used_erased_rows_are_told_apart(journal: MemoryJournal) -> None:

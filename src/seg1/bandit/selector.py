@@ -288,8 +288,10 @@ class OfferSelector(Configuration):
         """
         rows = rows_of(log, arms=self.arms, goal=self.goal, n_features=self.schema.n_features)
         with self._lock:
+            state = self._state.copy()  # a row that cannot be learned leaves none of them learned
             for arm, x, answer, at_us in rows:
-                self._state.fold(arm, x, answer, at_us=at_us)
+                state.fold(arm, x, answer, at_us=at_us)
+            self._state = state
         return len(rows)
 
     def reasons(self, choice: Choice) -> Reasons:

@@ -107,8 +107,12 @@ class Scoring:
             is_offer=read_only((arms.offer_index >= 0).astype(np.float64)),
             learns_reward=goal.learns_reward,
             is_plain=bool((worth == 1.0).all() and not arms.contact_cost.any()),
-            jointly=explorer.jointly if isinstance(explorer, JointExplorer) else None,
-            by_means=explorer.by_means if isinstance(explorer, MeansExplorer) else None,
+            jointly=_asked_for(explorer, "jointly")
+            if isinstance(explorer, JointExplorer)
+            else None,
+            by_means=_asked_for(explorer, "by_means")
+            if isinstance(explorer, MeansExplorer)
+            else None,
         )
 
     def ask(
@@ -231,6 +235,17 @@ class Scoring:
         if eligible is not None and np.count_nonzero(p) > np.count_nonzero(p[eligible]):
             raise PluginError(f"{name} gave an arm that is not eligible a probability above 0")
         return total
+
+
+def _asked_for(explorer: Explorer, name: str) -> Callable[..., Float64s] | None:
+    """Give a method that stands for `probabilities`; None where that is overridden alone."""
+    kinds = type(explorer).__mro__
+    made_in, asked_in = (
+        next((depth for depth, kind in enumerate(kinds) if method in vars(kind)), -1)
+        for method in ("probabilities", name)
+    )
+    method: Callable[..., Float64s] = getattr(explorer, name)
+    return method if asked_in <= made_in else None
 
 
 def _valued(draws: Draws, worth: Float64s, contact_cost: Float64s, arms: Int64s) -> Float32s:
