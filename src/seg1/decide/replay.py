@@ -66,24 +66,13 @@ def replay(
     Replayed(n_same=1, n_different=0, n_not_replayable=0)
     """
     policy = policy_version(selector, delay_model)
-<<<<<<< HEAD
     ours = next((row for row in _personalised(journal) if row.policy == policy), None)
     if ours is None:
         return Replayed(0, 0, sum(1 for _ in _personalised(journal)))
     n_features = _n_features(ours)
-=======
-    first = next((row for row in _personalised(journal) if row.policy == policy), None)
-    if first is None:  # what others decided may be of other arms, which this one cannot fold
-        return Replayed(0, 0, sum(1 for _ in _personalised(journal)))
-    n_features = len(first.context) // 8 + bool(first.affinity)
->>>>>>> wt-review
     state = State(
         selector, catalogue=ours.catalogue, n_features=n_features, delay_model=delay_model
     )
-<<<<<<< HEAD
-=======
-    versions = (policy, first.catalogue)
->>>>>>> wt-review
     counts = {"same": 0, "different": 0, "not replayable": 0}
     for _, row in journal.read():
         if isinstance(row, Decided) and _is_personalised(row):
@@ -100,11 +89,7 @@ def _personalised(journal: Journal) -> Iterator[Decided]:
             yield row
 
 
-<<<<<<< HEAD
 def _is_personalised(row: Decided) -> bool:
-=======
-def _is_personalised(row: object) -> bool:
->>>>>>> wt-review
     # A decision that may not be logged left an anonymous row: there is nothing to draw it from.
     return row.mode == "personalised" and row.customer is not None
 
