@@ -66,8 +66,8 @@ class FrozenPolicy:
     >>> states = SimpleNamespace(
     ...     arms=selector.arms, context=np.ones((2, 1)), affinity=np.ones((2, 0)),
     ...     effects=np.ones((2, 0)), eligible=np.array([[1, 1], [0, 1]], bool))
-    >>> policy(states).round(2).tolist()
-    [[1.0, 0.01], [0.0, 1.0]]
+    >>> policy(states).round(3).tolist()
+    [[0.995, 0.005], [0.0, 1.0]]
     """
 
     arms: Arms
