@@ -11,6 +11,7 @@ from small_engine import DAY, T0, decide, engine_of, rows_of, selector_of, state
 from seg1 import Goal, Offer, OfferSelector
 from seg1.bandit import PerOfferLinear
 from seg1.decide import Decision, Personalizer
+from seg1.errors import InvalidArgumentError
 from seg1.journal import Decided, MemoryJournal, Outcome
 from seg1.offers import Placement
 
@@ -225,18 +226,26 @@ def test_a_reward_is_learned_up_to_its_cap(reward: float, sum_of_squares: float)
     assert learned(engine) == pytest.approx(sum_of_squares)
 
 
-def test_the_largest_reward_that_is_taken_does_not_spoil_the_fold() -> None:
+@pytest.mark.parametrize("hot", [{}, {"hot": 1.0}])
+def test_the_largest_reward_that_is_taken_does_not_spoil_what_is_believed(
+    hot: dict[str, float],
+) -> None:
     journal = MemoryJournal()
+    offers = [Offer("tea", features=hot), Offer("cake")]  # with features, draws are joint
     selector = selector_of(
-        [Offer("tea")], goal=Goal.incremental(reward_cap=50.0, window_days=7), no_offer=False
+        offers, goal=Goal.incremental(reward_cap=50.0, window_days=7), no_offer=False
     )
     engine = engine_of(selector=selector, journal=journal)
     decision = shown(engine)
 
-    engine.outcome(decision.id, reward=-1e100, at=T0 + 1)
+    engine.outcome(decision.id, reward=-1e30, at=T0 + 1)
     let_time_pass(engine)
+    after = decide(engine, 2, at=T0 + 30 * DAY)
 
+    assert 0.0 < after.action_prob <= 1.0
     assert engine_of(selector=selector, journal=journal).n_learned == 1
+    with pytest.raises(InvalidArgumentError, match="reward must be"):
+        engine.outcome(after.id, reward=-1e31, at=T0 + 30 * DAY)
 
 
 REPORTS = st.lists(

@@ -30,7 +30,7 @@ _KINDS: Final = {
     "holdout": Holdout,
     "delay_model": EarlyAnswers,
 }
-_LARGEST_REWARD: Final = 1e100
+_LARGEST_REWARD: Final = 1e30  # draws are float32, and what is drawn is of that size
 
 
 def check_parts(**parts: object) -> None:
