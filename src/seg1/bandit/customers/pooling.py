@@ -104,8 +104,8 @@ class PooledHistory:
 
     It changes in place, and the owner holds a lock. The sums are plain: rows may come in any order,
     be added to those of another process, and be taken out again. Variances and segments' effects
-    follow from the sums where a tick begins, and are also reckoned anew by `correct`, `remove`,
-    `erase` and `merge`. In between a customer's effect moves with that customer's own answers only.
+    follow from the sums where a tick begins, and are also reckoned anew by `remove`, `erase` and
+    `merge`. In between a customer's effect moves with that customer's own answers only.
     """
 
     __slots__ = ("_cells", "_learned", "_tick", "configuration")
@@ -212,7 +212,6 @@ class PooledHistory:
         row, weight = self._folded(customer, segment=segment, group=group, at_us=at_us)
         self._cells.add(row, was, weight=weight, n=-1)
         self._cells.add(row, is_now, weight=weight, n=1)
-        self._learned = self._reckoned()
 
     def remove(
         self,
