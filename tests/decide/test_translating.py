@@ -8,10 +8,12 @@ from small_history import POOLING, effects_in, liked_by, visit
 from seg1 import Goal, Offer
 from seg1._types import Float64s
 from seg1.decide import EarlyAnswers, Personalizer, replay
+from seg1.decide.translating import Translator
 from seg1.errors import DamagedError
-from seg1.journal import MemoryJournal
-from seg1.journal.catalogue import schema_of_body
+from seg1.journal import MemoryJournal, Swapped
+from seg1.journal.catalogue import body_of_arms, schema_of_body
 from seg1.offers import Placement
+from seg1.testing.journal import _decided
 
 TEA, CAKE, WINE, BREAD = (Offer(name) for name in ("tea", "cake", "wine", "bread"))
 
@@ -160,3 +162,28 @@ def test_an_answer_after_the_change_finds_its_decision() -> None:
 
     assert again.n_learned == 1
     assert learned(again)[str(open_one.offer)][:2].tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("offer", ["tea", "cake", None])
+def test_numbers_of_the_offer_are_read_where_it_stands_now(offer: str | None) -> None:
+    before, after = selector_of([TEA, CAKE]), selector_of([BREAD, CAKE, TEA])
+    translator = Translator(after, catalogue="new", n_features=before.schema.n_features + 1)
+    body = body_of_arms(before.arms, goal=before.goal, schema=before.schema.version)
+    translator.note(Swapped(what="catalogue", at_us=T0, version="old", body=body))
+    arm = [one.offer for one in before.arms.arms].index(offer)
+    row = _decided("visit-1", customer=7)._replace(
+        arm=arm, offer=offer, price=None, slot=None, catalogue="old",
+        context=before.schema.encode({}).tobytes(), affinity=np.array([0.5, 0.6]).tobytes(),
+        effects=np.array([0.1, 0.2, 0.3]).tobytes(),
+    )  # fmt: skip
+
+    read = translator.read(row)
+
+    assert read is not None
+    assert after.arms.arms[read.arm].offer == offer
+    place = int(after.arms.offer_index[read.arm])
+    assert effects_in(read)[place] == {"tea": 0.1, "cake": 0.2, None: 0.3}[offer]
+    if offer is not None:
+        assert np.frombuffer(read.affinity)[place] == {"tea": 0.5, "cake": 0.6}[offer]
+    assert (len(effects_in(read)), len(np.frombuffer(read.affinity))) == (4, 3)
+    assert translator.n_unread == 0
