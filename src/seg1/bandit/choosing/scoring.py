@@ -9,7 +9,7 @@ import numpy as np
 
 from seg1._checks import read_only
 from seg1._types import Bools, Float32s, Float64s, Int64s
-from seg1.bandit.explorers.explore import Explorer, JointExplorer, MeansExplorer
+from seg1.bandit.explorers.explore import Explorer
 from seg1.bandit.explorers.floor import Floor
 from seg1.bandit.posteriors.posterior import Belief, Draws, PosteriorState
 from seg1.errors import InvalidArgumentError, PluginError
@@ -107,12 +107,8 @@ class Scoring:
             is_offer=read_only((arms.offer_index >= 0).astype(np.float64)),
             learns_reward=goal.learns_reward,
             is_plain=bool((worth == 1.0).all() and not arms.contact_cost.any()),
-            jointly=_asked_for(explorer, "jointly")
-            if isinstance(explorer, JointExplorer)
-            else None,
-            by_means=_asked_for(explorer, "by_means")
-            if isinstance(explorer, MeansExplorer)
-            else None,
+            jointly=_instead(explorer, "jointly"),
+            by_means=_instead(explorer, "by_means"),
         )
 
     def ask(
@@ -237,15 +233,15 @@ class Scoring:
         return total
 
 
-def _asked_for(explorer: Explorer, name: str) -> Callable[..., Float64s] | None:
+def _instead(explorer: Explorer, name: str) -> Callable[..., Float64s] | None:
     """Give a method that stands for `probabilities`; None where that is overridden alone."""
+    method: Callable[..., Float64s] | None = getattr(explorer, name, None)
     kinds = type(explorer).__mro__
     made_in, asked_in = (
-        next((depth for depth, kind in enumerate(kinds) if method in vars(kind)), -1)
-        for method in ("probabilities", name)
+        next((depth for depth, kind in enumerate(kinds) if known in vars(kind)), -1)
+        for known in ("probabilities", name)
     )
-    method: Callable[..., Float64s] = getattr(explorer, name)
-    return method if asked_in <= made_in else None
+    return method if callable(method) and asked_in <= made_in else None
 
 
 def _valued(draws: Draws, worth: Float64s, contact_cost: Float64s, arms: Int64s) -> Float32s:
