@@ -116,6 +116,30 @@ def test_removed_rows_were_never_there(posterior: Posterior, seed: int, n_gone: 
     never = folded(posterior, kept)
     nothing = posterior.start(LAYOUT, n_features=D)
     assert_alike(state.merge(nothing), never.merge(nothing))
+    # And at once, but for what rank-one updates round.
+    for told, said in zip(believed(state), believed(never.merge(nothing)), strict=True):
+        assert np.allclose(told, said, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("posterior", [PerOfferLinear(), HybridLinear()])
+def test_an_arm_whose_rows_are_all_removed_is_as_new(posterior: Posterior) -> None:
+    state: Any = folded(posterior, [Row(0, np.ones(D), 0.3, 0), Row(0, 0.1 * np.ones(D), 0.7, 0)])
+    state.fold(1, np.ones(D), 1.0, at_us=0)
+
+    state.remove(0, np.ones(D), 0.3, at_us=0)
+    after_one = state.n_rows_of_arm.tolist()
+    state.remove(0, 0.1 * np.ones(D), 0.7, at_us=0)
+
+    assert (after_one, state.n_rows_of_arm.tolist()) == ([1, 1, 0, 0], [0, 1, 0, 0])
+    arrays = state.to_arrays()
+    assert not any(arrays[name][0].any() for name in ("S", "b", "q", "n"))
+
+
+def test_hybrid_states_of_other_features_cannot_be_merged() -> None:
+    other = LAYOUT._replace(features=LAYOUT.features + 1.0)
+
+    with pytest.raises(InvalidArgumentError, match="arms and their features are the same"):
+        HybridLinear().start(LAYOUT, n_features=D).merge(HybridLinear().start(other, n_features=D))
 
 
 @POSTERIORS

@@ -544,6 +544,29 @@ def test_a_frozen_policy_gives_what_the_selector_would() -> None:
         assert not p[row][~eligible].any()
 
 
+def test_a_frozen_policy_goes_by_the_state_that_it_is_given() -> None:
+    chosen_by, states = selector(), some_states(selector())
+    elsewhere = taught(chosen_by)
+
+    given, own = chosen_by.frozen(elsewhere)(states), chosen_by.frozen()(states)
+
+    row = int(np.flatnonzero(states.eligible.any(axis=1))[0])
+    scored = chosen_by.probabilities(elsewhere, states.context[row], eligible=states.eligible[row])
+    assert given[row].tolist() == scored.p.tolist()
+    assert given.tolist() != own.tolist()
+
+
+def test_a_state_of_ones_own_may_be_wider_than_the_context() -> None:
+    chosen_by = selector()
+    n_features = chosen_by.schema.n_features
+
+    wide, plain = chosen_by.start(n_features=n_features + 1), chosen_by.start()
+
+    assert wide.coefficients().shape[1] == n_features + 1
+    assert plain.coefficients().shape[1] == n_features
+    assert len(chosen_by.version) == 16
+
+
 def test_a_frozen_policy_learns_no_more() -> None:
     chosen_by = selector(explorer=ThompsonSampling(scale=0.5, optimism=0))
     policy, states = chosen_by.frozen(), some_states(chosen_by)

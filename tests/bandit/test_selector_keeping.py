@@ -212,11 +212,11 @@ def test_a_log_with_a_row_that_cannot_be_learned_teaches_nothing(column: str) ->
 
 def test_rewards_above_the_cap_are_counted() -> None:
     chosen_by = selector(goal=REWARD)
-    for i, reward in enumerate([4.0, 5.0, 5.5, 100.0]):
+    for i, reward in enumerate([4.0, 5.0, 5.5, 100.0, -1.0]):
         choice = chosen_by.choose({"hour": 3}, id=i, at=0)
         chosen_by.learn(choice, reward=reward, at=0)
 
-    assert (chosen_by.n_capped, chosen_by.n_learned) == (2, 4)
+    assert (chosen_by.n_capped, chosen_by.n_learned) == (2, 5)
 
 
 def test_a_reward_warms_up_to_the_cap() -> None:
