@@ -217,7 +217,7 @@ class Personalizer:
         -------
         bool
             Whether it was kept: the customer must permit it now, as for `outcome`, and the time for
-            corrections must not be over.
+            corrections must not be over. What is kept too late for its placement teaches nothing.
 
         Raises
         ------
