@@ -76,6 +76,19 @@ def test_a_price_that_goes_takes_its_answers_with_it_and_no_other() -> None:
     assert state_of(again).learner.n_unread == shown.count(2.0)
 
 
+def test_a_decision_that_comes_up_early_and_at_its_close_is_told_as_unread_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    journal, early = MemoryJournal(), EarlyAnswers(hours=1, min_answers=5)
+    engine = lived(engine_of([TEA, CAKE], journal=journal, delay_model=early))
+    gone = [row for row in decided_rows(engine) if row.offer == "cake"]
+
+    again = engine_of([TEA], journal=journal, delay_model=early)
+
+    assert state_of(again).learner.n_unread == len(gone) == engine.n_learned - again.n_learned
+    assert caplog.messages[-1].startswith(f"{len(gone)} decisions that were made with other offers")
+
+
 def test_any_acceptance_counts_whatever_it_is_worth_and_no_reward_does() -> None:
     journal = MemoryJournal()
     n_learned = lived(engine_of([TEA, CAKE], journal=journal)).n_learned

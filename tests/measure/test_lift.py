@@ -220,6 +220,13 @@ def test_few_held_out_customers_are_refused_with_the_counts() -> None:
     )
 
 
+def test_a_refusal_for_too_few_customers_says_what_the_log_leaves_out() -> None:
+    log = replace(a_held_out_log(10, n_customers=50), excluded={"window open": 7})
+
+    with pytest.raises(NotSupportedError, match=r"leaves out: 7 by 'window open'\)$"):
+        lift(log)
+
+
 @pytest.mark.parametrize("by", [None, "channel"])
 def test_a_log_without_a_holdout_is_refused(by: str | None) -> None:
     log = a_held_out_log(11)

@@ -352,6 +352,20 @@ def test_a_log_of_held_out_rows_alone_is_refused() -> None:
         value(held_out, policy=WORLD.policy)
 
 
+def test_the_refusal_of_an_empty_log_says_what_was_left_out_of_it() -> None:
+    log = a_log(1)
+    nobody = np.ones(len(log), bool)
+    empty = replace(log, is_control=nobody, excluded={"another catalogue": 1_500, "withheld": 2})
+
+    with pytest.raises(NotSupportedError) as refused:
+        value(empty, policy=WORLD.policy)
+
+    assert str(refused.value) == (
+        "the log has no decision outside the holdout; nothing to go by (decisions that the log "
+        "leaves out: 1,500 by 'another catalogue', 2 by 'withheld')"
+    )
+
+
 def test_no_message_shows_a_customer() -> None:
     with pytest.raises(NotSupportedError) as refused:
         value(a_log(1), policy=WORLD.policy)

@@ -41,9 +41,10 @@ class OfferSelector(Configuration):
     explorer
         How to weigh learning against earning.
     posterior
-        How to learn from answers. None: `LadderLinear` where an offer has several prices and
-        acceptance is learned; else `HybridLinear` where offers have features, or there are several
-        slots (with `own_share=0.5` where slots are all); else `PerOfferLinear`.
+        How to learn from answers. None: `LadderLinear`, which reads no features, where any offer
+        has several prices and acceptance is learned; else `HybridLinear` where offers have
+        features, or there are several slots (with `own_share=0.5` where slots are all); else
+        `PerOfferLinear`.
     floor
         Share of the probability that is spread evenly over the eligible offers, in [0, 1]. With 0
         a log may not support judging another policy by it.

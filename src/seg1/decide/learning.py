@@ -51,6 +51,8 @@ class Learner:
         What customers answered beyond what was expected; None where that is not kept.
     n_learned
         How many decisions were learned from.
+    n_unread
+        How many decisions of earlier catalogues would have been, and could not be read.
     """
 
     def __init__(
@@ -67,12 +69,7 @@ class Learner:
         self.posterior = selector.start(n_features=n_features)
         self.history = history
         self.early = None if delay_model is None else EarlyRows(delay_model)
-        self.n_learned = 0
-
-    @property
-    def n_unread(self) -> int:
-        """How many answered decisions of earlier catalogues could not be learned from."""
-        return self._translator.n_unread
+        self.n_learned = self.n_unread = 0
 
     def note(self, declared: Swapped) -> None:
         """Take in which arms the decisions of a catalogue refer to."""
@@ -124,6 +121,7 @@ class Learner:
             self.early.shares.count(answered.decided, early=so_far, final=answer)
         row = self._translator.read(answered.decided)
         if row is None:
+            self.n_unread += not self._was_asked_early(answered)
             return
         if self.history is not None:
             expected = None if self.early is None else self.early.expected(row.decision_id)
@@ -156,6 +154,7 @@ class Learner:
             return
         row = self._translator.read(so_far.decided)
         if row is None:
+            self.n_unread += 1
             return
         x, effect = self._lesson_of(row)
         self.n_learned += self.early.fold(
@@ -178,6 +177,11 @@ class Learner:
             and not answered.is_withheld
             and is_arm
         )
+
+    def _was_asked_early(self, answered: Answered) -> bool:
+        """Whether a decision has come up before its window closed; then it was counted there."""
+        early = answered.early
+        return self.early is not None and early is not None and self._is_asked(early)
 
     def _answer(self, answered: Answered) -> float:
         goal = self._selector.goal

@@ -217,7 +217,7 @@ class Personalizer:
         -------
         bool
             Whether it was kept: the customer must permit it now, as for `outcome`, and the time for
-            corrections must not be over.
+            corrections must not be over. What is kept too late for its placement teaches nothing.
 
         Raises
         ------
@@ -344,9 +344,9 @@ class Personalizer:
         -------
         dict
             "said": what the ledgers recorded; "permits": what is permitted at that moment, and why;
-            "decisions" and "observed": rows of the journal; "contacts_us": what the frequency caps
-            count; "history": sums of the answers to each offer, None where they are not kept;
-            "recommender": history, factors and affinities, None without one;
+            "decisions" and "observed": rows of the journal; "contacts_us": the latest, as many as
+            frequency caps keep; "history": sums of the answers to each offer, None where they are
+            not kept; "recommender": history, factors and affinities, None without one;
             "left_by_erase": what an erasure would leave, and until when.
 
         Raises
@@ -375,7 +375,7 @@ class Personalizer:
             self._deciding.affinity, self._deciding.model = affinity, row.version
 
     def frozen(self) -> FrozenPolicy:
-        """Give what the engine knows now as a policy that learns no more, for `measure.value`."""
+        """Give what the engine knows now as a policy, to be valued on decisions that came after."""
         with self._core.lock:
             return self._selector.frozen(self._core.state.posterior.copy())
 

@@ -34,12 +34,6 @@ class Translator:
         Its version.
     n_features
         Length of the vectors that the model sees.
-
-    Attributes
-    ----------
-    n_unread
-        How many decisions could not be read: their arm is gone, or context, goal or features are
-        others.
     """
 
     def __init__(self, selector: OfferSelector, *, catalogue: str, n_features: int) -> None:
@@ -47,7 +41,6 @@ class Translator:
         self._catalogue = catalogue
         self._n_features = n_features
         self._places: dict[str, _Places] = {}
-        self.n_unread = 0
 
     def note(self, declared: Swapped) -> None:
         """Take in which arms the decisions of a catalogue refer to."""
@@ -66,15 +59,11 @@ class Translator:
     def read(self, row: Decided) -> Decided | None:
         """Give a decision as one of the catalogue in force; None where it cannot be read.
 
-        Of affinities and effects it then holds those of its own offer alone.
+        That is where its arm is gone, or context, goal or features are others. Of affinities and
+        effects it then holds those of its own offer alone.
         """
         if row.catalogue == self._catalogue:
             return row
-        translated = self._translated(row)
-        self.n_unread += translated is None
-        return translated
-
-    def _translated(self, row: Decided) -> Decided | None:
         places = self._places.get(row.catalogue)
         if places is None or places.arm[row.arm] < 0:
             return None

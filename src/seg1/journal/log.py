@@ -90,7 +90,9 @@ class DecisionLog:
         Columns to break figures down by, such as a category of the context: name to one str for
         each row.
     excluded
-        Rows left out: reason to count.
+        Rows left out: reason to count. Of a journal the reasons are "window open", "another
+        catalogue", "older than its purpose allows", "withheld", "nothing to choose from" and
+        "consent: measure".
 
     Examples
     --------
@@ -168,6 +170,9 @@ class DecisionLog:
     @classmethod
     def from_journal(cls, journal: Journal, *, consent: ConsentDoor, at: At) -> "DecisionLog":
         """Read the decisions of a journal whose outcome window has closed.
+
+        Of the catalogue that was declared last: where offers, prices, placements, goal or context
+        were changed, decisions before the change are counted in `excluded`, and in no column.
 
         A decision counts as decided, whether or not it was seen: exposure depends on what was
         chosen, and leaving the unseen out would compare unlike with unlike. Its reward is what the

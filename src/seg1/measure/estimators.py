@@ -12,7 +12,7 @@ from seg1.errors import InvalidArgumentError, InvalidTypeError, PluginError
 from seg1.journal import DecisionLog, States
 from seg1.measure import reward_model
 from seg1.measure.intervals import Clusters, Ratio, check_level, ratio, t_quantile
-from seg1.measure.support import Gate, NotSupportedError, Weights, check_log
+from seg1.measure.support import Gate, NotSupportedError, Weights, check_log, left_out
 
 __all__ = ["Estimator", "Policy", "Value", "value"]
 
@@ -132,7 +132,8 @@ def value(
     log
         Decisions; rows of held-out customers are not part of it.
     policy
-        The policy to value.
+        The policy to value. It must not have learned from the rewards of this log: such a one looks
+        better than it is, and the interval does not tell.
     estimator
         "dr", "ips" or "snips".
     n_folds
@@ -185,7 +186,9 @@ def value(
         )
     rows = np.flatnonzero(~log.is_control)
     if not len(rows):
-        raise NotSupportedError("the log has no decision outside the holdout; nothing to go by")
+        raise NotSupportedError(
+            f"the log has no decision outside the holdout; nothing to go by{left_out(log)}"
+        )
     customers = Clusters.of(log.customer_index[rows])
     reward = log.reward[rows]
     if estimator == "dr":

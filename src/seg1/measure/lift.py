@@ -12,7 +12,7 @@ from seg1._types import Bools, Float64s
 from seg1.errors import InvalidArgumentError
 from seg1.journal import DecisionLog
 from seg1.measure.intervals import Clusters, Ratio, check_level, ratio, t_quantile
-from seg1.measure.support import NotSupportedError, check_log
+from seg1.measure.support import NotSupportedError, check_log, left_out
 
 __all__ = ["Lift", "lift"]
 
@@ -148,7 +148,7 @@ def lift(
             except NotSupportedError as error:
                 refused.append(error)
     if not lifts:
-        raise refused[0] if refused else _too_few(0, 0, min_customers)
+        raise refused[0] if refused else _too_few(log, 0, 0, min_customers)
     if refused:
         warnings.warn(
             f"{len(refused)} of {len(lifts) + len(refused)} values of label {by!r} are left out: "
@@ -177,7 +177,7 @@ def _lift(log: DecisionLog, used: Bools, level: float, min_customers: int) -> Li
     n_treated = _n_customers(~is_control, customers)
     n_control = _n_customers(is_control, customers)
     if min(n_treated, n_control) < min_customers:
-        raise _too_few(n_treated, n_control, min_customers)
+        raise _too_few(log, n_treated, n_control, min_customers)
     _check_share(is_control, held_out, customers)
     treated = _group_mean(reward, ~is_control / (1 - held_out), customers, n_treated)
     control = _group_mean(reward, is_control / held_out, customers, n_control)
@@ -225,10 +225,12 @@ def _group_mean(reward: Float64s, weight: Float64s, customers: Clusters, n: int)
     return ratio(weight * reward, weight, customers, n_customers=n)
 
 
-def _too_few(n_treated: int, n_control: int, min_customers: int) -> NotSupportedError:
+def _too_few(
+    log: DecisionLog, n_treated: int, n_control: int, min_customers: int
+) -> NotSupportedError:
     return NotSupportedError(
         f"a lift needs at least {min_customers} customers in each group, got {n_treated} treated "
-        f"and {n_control} held out; log longer, or hold out more"
+        f"and {n_control} held out; log longer, or hold out more{left_out(log)}"
     )
 
 

@@ -10,7 +10,7 @@ from seg1.errors import InvalidTypeError, NotSupportedError
 from seg1.journal import DecisionLog
 from seg1.measure.intervals import Clusters, ratio
 
-__all__ = ["Gate", "NotSupportedError", "Weights", "check_log"]
+__all__ = ["Gate", "NotSupportedError", "Weights", "check_log", "left_out"]
 
 _ROUNDING = 1e-6  # rows of a policy sum to 1 within this, so a mean weight can be off by as much
 
@@ -22,6 +22,12 @@ def check_log(log: object) -> None:
             "log must be a DecisionLog, from DecisionLog.from_journal(engine.journal, consent=..., "
             f"at=...) or written down as columns; got {type(log).__name__}"
         )
+
+
+def left_out(log: DecisionLog) -> str:
+    """Tell what a log leaves out and why, for the end of a refusal; empty where that is nothing."""
+    told = ", ".join(f"{n:,} by {reason!r}" for reason, n in log.excluded.items())
+    return f" (decisions that the log leaves out: {told})" if told else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

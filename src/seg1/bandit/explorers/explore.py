@@ -315,7 +315,7 @@ class InverseGap:
 
     With A eligible arms, an arm at a distance from the best gets ``1 / (A + gamma distance)``, and
     the best gets the rest (SquareCB: Foster and Rakhlin 2020, "Beyond UCB", eq. 3). It needs means
-    only, and its probabilities are never tiny.
+    only, and its probabilities never fall faster than one over what an arm lies behind.
 
     Parameters
     ----------
