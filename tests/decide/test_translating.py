@@ -199,4 +199,3 @@ def test_numbers_of_the_offer_are_read_where_it_stands_now(offer: str | None) ->
     if offer is not None:
         assert np.frombuffer(read.affinity)[place] == {"tea": 0.5, "cake": 0.6}[offer]
     assert (len(effects_in(read)), len(np.frombuffer(read.affinity))) == (4, 3)
-    assert translator.n_unread == 0

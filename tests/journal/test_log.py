@@ -125,14 +125,41 @@ def test_the_fallback_is_in_no_log() -> None:
     assert (len(log), dict(log.excluded)) == (0, {})
 
 
-def test_decisions_under_another_catalogue_are_left_out() -> None:
+def test_decisions_under_another_kind_of_goal_are_left_out() -> None:
     journal, kept = MemoryJournal(), ledger()
     contact_all(engine_on(journal, kept))
-    engine_on(journal, kept, goal=seg1.Goal.response())
+    engine_on(journal, kept, goal=seg1.Goal.incremental(reward_cap=5.0, window_days=7))
 
     log = DecisionLog.from_journal(journal, consent=consent_over(kept), at=LATER_US)
 
     assert (len(log), dict(log.excluded)) == (0, {"another catalogue": 30})
+
+
+def test_decisions_of_the_same_arms_stay_and_count_what_they_are_worth_now() -> None:
+    journal, kept = MemoryJournal(), ledger()
+    decided = list(contact_all(engine_on(journal, kept)).values())
+    engine_on(journal, kept, goal=seg1.Goal.response(contact_cost=0.5))
+
+    log = DecisionLog.from_journal(journal, consent=consent_over(kept), at=LATER_US)
+
+    assert (len(log), dict(log.excluded)) == (30, {})
+    assert log.action_prob.tolist() == [d.action_prob for d in decided]
+    for reward, d in zip(log.reward, decided, strict=True):
+        is_offer = d.offer is not None
+        assert reward == (is_offer and d.customer % 3 == 0) - 0.5 * is_offer
+
+
+def test_a_log_can_begin_at_a_moment() -> None:
+    journal, kept = MemoryJournal(), ledger()
+    engine, since = engine_on(journal, kept), NOW_US + DAY_US
+    contact_all(engine)
+    for customer in range(5):
+        engine.decide(customer, placement="home", at=since + customer)
+
+    log = DecisionLog.from_journal(journal, consent=consent_over(kept), at=LATER_US, since=since)
+
+    assert log.states.at_us.tolist() == [since + n for n in range(5)]
+    assert dict(log.excluded) == {"before since": 30}
 
 
 def test_a_reward_goal_logs_the_capped_reward() -> None:

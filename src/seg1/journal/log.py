@@ -168,11 +168,15 @@ class DecisionLog:
             raise InvalidArgumentError("a chosen arm was not eligible")
 
     @classmethod
-    def from_journal(cls, journal: Journal, *, consent: ConsentDoor, at: At) -> "DecisionLog":
+    def from_journal(
+        cls, journal: Journal, *, consent: ConsentDoor, at: At, since: At | None = None
+    ) -> "DecisionLog":
         """Read the decisions of a journal whose outcome window has closed.
 
-        Of the catalogue that was declared last: where offers, prices, placements, goal or context
-        were changed, decisions before the change are counted in `excluded`, and in no column.
+        Of the catalogue that was declared last, and of earlier ones with the same arms: where an
+        offer, a price, a slot, the context or the kind of goal was changed, decisions before the
+        change are counted in `excluded`, and in no column. An acceptance counts what it is worth
+        in the catalogue that was declared last.
 
         A decision counts as decided, whether or not it was seen: exposure depends on what was
         chosen, and leaving the unseen out would compare unlike with unlike. Its reward is what the
@@ -187,6 +191,9 @@ class DecisionLog:
             Asked for the stage measure, as of `at`.
         at
             The moment as of which windows have closed and consent is asked.
+        since
+            The moment from which on decisions are read; None for all. A policy that learned from
+            this journal is to be judged by decisions that it did not learn from.
 
         Returns
         -------
@@ -196,7 +203,8 @@ class DecisionLog:
         check_consent(consent)
         from seg1.journal.reading import read_log  # noqa: PLC0415  # it makes what is defined here
 
-        return read_log(journal, consent=consent, at_us=to_us(at))
+        since_us = None if since is None else to_us(since, name="since")
+        return read_log(journal, consent=consent, at_us=to_us(at), since_us=since_us)
 
     def __len__(self) -> int:
         """Count the rows."""

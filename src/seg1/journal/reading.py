@@ -8,7 +8,7 @@ from seg1._types import Float64s, Id
 from seg1.consent import ConsentDoor, Customers
 from seg1.errors import InvalidArgumentError
 from seg1.events import Vocabulary
-from seg1.journal.catalogue import arms_of_body, features_of_body
+from seg1.journal.catalogue import arms_of_body, features_of_body, schema_of_body
 from seg1.journal.journal import Journal
 from seg1.journal.log import DecisionLog, States
 from seg1.journal.records import Decided, Outcome, Swapped, Voided, Withheld
@@ -26,24 +26,24 @@ class _Told:
     is_withheld: bool = False
 
 
-def read_log(journal: Journal, *, consent: ConsentDoor, at_us: int) -> DecisionLog:
+def read_log(
+    journal: Journal, *, consent: ConsentDoor, at_us: int, since_us: int | None
+) -> DecisionLog:
     """Read what `DecisionLog.from_journal` promises."""
-    told, catalogue = _told(journal)
-    if catalogue is None:
+    told, catalogues = _told(journal)
+    if not catalogues:
         raise InvalidArgumentError("the journal names no offers: no engine has written to it")
+    in_force = catalogues[-1]
+    alike = {one.version for one in catalogues if _is_alike(one.body, in_force.body)}
     excluded: dict[str, int] = {}
-    rows = _keep(
-        told,
-        [t.decided.at_us + t.decided.outcome_us < at_us for t in told],
-        excluded,
-        "window open",
-    )
-    rows = _keep(
-        rows,
-        [t.decided.catalogue == catalogue.version for t in rows],
-        excluded,
-        "another catalogue",
-    )
+    rows = told
+    if since_us is not None:
+        late = [t.decided.at_us >= since_us for t in rows]
+        rows = _keep(rows, late, excluded, "before since")
+    closed = [t.decided.at_us + t.decided.outcome_us < at_us for t in rows]
+    rows = _keep(rows, closed, excluded, "window open")
+    of_these = [t.decided.catalogue in alike for t in rows]
+    rows = _keep(rows, of_these, excluded, "another catalogue")
     retention_us = consent.retention_us("measure")
     if retention_us is not None:
         young = [t.decided.at_us >= at_us - retention_us for t in rows]
@@ -52,16 +52,30 @@ def read_log(journal: Journal, *, consent: ConsentDoor, at_us: int) -> DecisionL
     has_arm = [t.decided.arm >= 0 or t.decided.is_control for t in rows]
     rows = _keep(rows, has_arm, excluded, "nothing to choose from")
     rows = _keep(rows, _may_measure(rows, consent, at_us=at_us), excluded, "consent: measure")
-    arms, goal = arms_of_body(catalogue.body)
+    arms, goal = arms_of_body(in_force.body)
     return _columns(
-        rows, arms, goal=goal, features=features_of_body(catalogue.body), excluded=excluded
+        rows, arms, goal=goal, features=features_of_body(in_force.body), excluded=excluded
     )
 
 
-def _told(journal: Journal) -> tuple[list[_Told], Swapped | None]:
-    """Collect logged decisions, but for the fallback's, with their answers; the last catalogue."""
+def _is_alike(body: str, other: str) -> bool:
+    """Whether arms, vectors and answers of two catalogues mean the same; worth may differ."""
+    if body == other:
+        return True
+    (arms, goal), (arms_there, goal_there) = arms_of_body(body), arms_of_body(other)
+    learns_alike = goal == goal_there or not (goal.learns_reward or goal_there.learns_reward)
+    return (
+        learns_alike
+        and arms.arms == arms_there.arms
+        and features_of_body(body) == features_of_body(other)
+        and schema_of_body(body) == schema_of_body(other)
+    )
+
+
+def _told(journal: Journal) -> tuple[list[_Told], list[Swapped]]:
+    """Collect logged decisions, but for the fallback's, with their answers; and the catalogues."""
     told: dict[str, _Told] = {}
-    catalogue = None
+    catalogues = []
     for _, row in journal.read():
         if isinstance(row, Decided) and row.customer is not None and row.mode != "fallback":
             told[row.decision_id] = _Told(row)
@@ -72,8 +86,8 @@ def _told(journal: Journal) -> tuple[list[_Told], Swapped | None]:
         elif isinstance(row, Outcome) and row.decision_id in told:
             told[row.decision_id].answers[row.what] = row.value
         elif isinstance(row, Swapped) and row.what == "catalogue":
-            catalogue = row
-    return list(told.values()), catalogue
+            catalogues.append(row)
+    return list(told.values()), catalogues
 
 
 def _keep(
