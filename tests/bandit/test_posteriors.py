@@ -135,6 +135,21 @@ def test_an_arm_whose_rows_are_all_removed_is_as_new(posterior: Posterior) -> No
     assert not any(arrays[name][0].any() for name in ("S", "b", "q", "n"))
 
 
+@pytest.mark.parametrize("posterior", [PerOfferLinear(), HybridLinear()])
+def test_the_first_row_counts_whole_before_1970_too(posterior: Posterior) -> None:
+    state = folded(posterior, [Row(0, np.ones(D), 1.0, -40 * DAY_US)])
+
+    assert state.to_arrays()["n"].tolist() == [1.0, 0.0, 0.0, 0.0]
+
+
+def test_the_noise_of_all_counts_as_many_rows_as_there_are_features() -> None:
+    state: Any = folded(HybridLinear(noise_sd=0.7), some_rows(3))
+
+    n, residual = state._own.n, state._residual
+    pooled = (0.7**2 + residual.sum()) / (1.0 + n.sum())
+    assert state._noise == pytest.approx((residual + D * pooled) / (n + D))
+
+
 def test_hybrid_states_of_other_features_cannot_be_merged() -> None:
     other = LAYOUT._replace(features=LAYOUT.features + 1.0)
 

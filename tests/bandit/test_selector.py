@@ -179,6 +179,15 @@ def test_where_rewards_are_learned_no_offer_is_an_arm_like_the_others() -> None:
     assert scored.value.argmax() == 6
 
 
+def test_pacing_charges_nothing_for_no_offer() -> None:
+    chosen_by = OfferSelector([Offer("tea", cost=0.5)], goal=REWARD)
+    x, eligible = np.ones(1), np.ones(2, np.bool_)
+
+    scored = chosen_by.probabilities(chosen_by.start(), x, eligible=eligible, unit_price=2.0)
+
+    assert scored.value.tolist() == [-1.0, 0.0]
+
+
 def test_pacing_charges_for_the_expected_cost() -> None:
     chosen_by = selector()
     state, x, eligible = taught(chosen_by), CONTEXT.encode({}), everything(chosen_by)
