@@ -1,5 +1,7 @@
 """`LadderLinear`: what is learned at one price tells of the others, and acceptance never falls."""
 
+import logging
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -90,6 +92,19 @@ def test_prices_choose_a_ladder_where_acceptance_is_learned() -> None:
     assert chosen([plain, hot], Goal.margin()) == HybridLinear()
     assert chosen([plain, Offer("cake", slots=["now"], worth=1)], reward) == PerOfferLinear()
     assert chosen([plain], Goal.margin()) == PerOfferLinear()
+
+
+def test_features_that_a_ladder_does_not_read_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    coffee = Offer("coffee", prices=[2.0, 1.5], features={"hot": 1.0})
+
+    with caplog.at_level(logging.WARNING):
+        OfferSelector([coffee], goal=Goal.margin(), posterior=LadderLinear())
+        OfferSelector([Offer("tea", prices=[2.0, 1.5])], goal=Goal.margin())
+        assert not caplog.records
+        OfferSelector([coffee], goal=Goal.margin())
+
+    (told,) = caplog.records
+    assert "LadderLinear, which does not read features of offers" in told.getMessage()
 
 
 def test_prices_of_a_slot_are_one_ladder() -> None:

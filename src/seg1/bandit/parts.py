@@ -1,5 +1,6 @@
 """What a selector is made of: each part checked, and chosen where it was not given."""
 
+import logging
 from collections.abc import Sequence
 
 from seg1._checks import check_at_least
@@ -16,6 +17,8 @@ __all__ = [
     "MAX_ARMS", "checked_explorer", "checked_floor", "checked_goal", "checked_posterior",
     "checked_schema", "laid_out",
 ]  # fmt: skip
+
+log = logging.getLogger(__name__)
 
 MAX_ARMS = 256
 _OWN_SHARE_OF_SLOTS = 0.5
@@ -46,9 +49,16 @@ def checked_posterior(posterior: Posterior | None, arms: Arms, *, goal: Goal) ->
     not tell offers apart: an arm has more of its own then.
     """
     if posterior is None:
+        has_features = any(offer.features for offer in arms.offers)
         if arms.rung.any() and not goal.learns_reward:
+            if has_features:
+                log.warning(
+                    "an offer has several prices, so that all learn by LadderLinear, which does "
+                    "not read features of offers: give posterior=LadderLinear() if that is meant, "
+                    "or posterior=HybridLinear()"
+                )
             return LadderLinear()
-        if any(offer.features for offer in arms.offers):
+        if has_features:
             return HybridLinear()
         has_slots = len({arm.slot for arm in arms.arms if arm.slot is not None}) > 1
         return HybridLinear(own_share=_OWN_SHARE_OF_SLOTS) if has_slots else PerOfferLinear()
