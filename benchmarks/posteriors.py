@@ -14,10 +14,10 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from regret_more import mean_and_se
 from regret_play import Ours, play
 from seg1.bandit import HybridLinear, LadderLinear, PerOfferLinear, Posterior, SharedLinear
 from seg1.testing import worlds
@@ -65,7 +65,7 @@ def share(world_name: str, posterior_name: str, *, seed: int, rounds: int) -> fl
     return worlds.regret_share(world, play(world, Ours(world, seed=seed, posterior=posterior)))
 
 
-def shares(arguments: argparse.Namespace) -> dict[str, dict[str, tuple[float, float]]]:
+def shares(arguments: argparse.Namespace) -> dict[str, dict[str, dict[str, float]]]:
     """Play all, in processes; give means and standard errors."""
     games = [(world, name) for world in arguments.only for name in (*POSTERIORS[world], "chosen")]
     work = list(product(games, range(arguments.seeds)))
@@ -76,7 +76,7 @@ def shares(arguments: argparse.Namespace) -> dict[str, dict[str, tuple[float, fl
         for ((world, name), _), one in zip(work, tqdm(done, total=len(work), disable=None)):  # noqa: B905  # map gives as many
             told.setdefault(world, {}).setdefault(name, []).append(one)
     return {
-        world: {name: _mean_and_se(of_seeds) for name, of_seeds in by_name.items()}
+        world: {name: mean_and_se(of_seeds) for name, of_seeds in by_name.items()}
         for world, by_name in told.items()
     }
 
@@ -84,11 +84,6 @@ def shares(arguments: argparse.Namespace) -> dict[str, dict[str, tuple[float, fl
 def _played(rounds: int, game: tuple[tuple[str, str], int]) -> float:
     (world, name), seed = game
     return share(world, name, seed=seed, rounds=rounds)
-
-
-def _mean_and_se(of_seeds: list[float]) -> tuple[float, float]:
-    se = float(np.std(of_seeds, ddof=1)) / len(of_seeds) ** 0.5
-    return round(float(np.mean(of_seeds)), 4), round(se, 4)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """What came of a decision: kept where its customer permits it now, and never after a withdrawal."""
 
-from seg1.decide.core import Core, may_answer, owner_of
+from seg1.decide.core import Core, may_answer
 from seg1.errors import InvalidTypeError
 from seg1.journal import Exposed, Outcome
 
@@ -12,7 +12,7 @@ def keep_exposure(core: Core, decision_id: str, *, at_us: int) -> bool:
     _check_id(decision_id)
     core.heed(at_us)
     with core.lock:
-        customer = owner_of(core.known(decision_id))
+        customer = core.known(decision_id).owner
     # Under the stripe, so that nothing is kept after a withdrawal was acknowledged.
     with core.stripe(customer):
         permits = core.ask(customer, at_us)
@@ -36,7 +36,7 @@ def keep_answer(
     _check_id(decision_id)
     core.heed(at_us)
     with core.lock:
-        customer = owner_of(core.known(decision_id))
+        customer = core.known(decision_id).owner
     with core.stripe(customer):
         permits = core.ask(customer, at_us)
         with core.lock:

@@ -21,7 +21,6 @@ __all__ = [
     "may_decide",
     "objects",
     "open_core",
-    "owner_of",
     "why_not",
 ]
 
@@ -109,7 +108,7 @@ class Core:
         """
         with self.lock:
             due = self.state.outcomes.due(at_us)
-        asked = [(row, self.ask(owner_of(row), at_us)) for row in due if row.is_measured]
+        asked = [(row, self.ask(row.owner, at_us)) for row in due if row.is_measured]
         lost = [row.decision_id for row, permits in asked if not may_answer(permits, row)]
         if lost:
             with self.lock:
@@ -188,13 +187,6 @@ def may_answer(permits: Permits, row: Decided) -> bool:
     """Whether what came of a decision may be kept, and learned where it was to be learned."""
     needed = _DECIDE | BIT["log"] | (BIT["measure"] if row.is_measured else 0)
     return not needed & ~permits.bits
-
-
-def owner_of(row: Decided) -> Id:
-    """Give the customer of a decision that was logged."""
-    if row.customer is None:
-        raise AssertionError("a decision that was not logged is neither answered nor measured")
-    return row.customer
 
 
 def has_lost(before: Permits, now: Permits) -> bool:

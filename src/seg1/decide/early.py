@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from seg1._checks import DAY_US, check_int, check_number
 from seg1._types import Float64s
 from seg1.bandit import OfferSelector, PosteriorState
+from seg1.bandit.posteriors.posterior import means_of
 from seg1.errors import InvalidArgumentError
 from seg1.journal import Decided
 
@@ -190,7 +191,7 @@ class EarlyRows:
         share = self.shares.of(row)
         if share is None:
             return False
-        expected = float(into.belief(x).mean[row.arm])
+        expected = means_of(into, x).item(row.arm)
         answer = expected_answer(
             so_far, expected=expected + effect, share=share, is_reward=is_reward
         )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seg1._types import Float64s, Id, Int64s
 from seg1.bandit import ContextSchema, OfferSelector, PartialPooling
 from seg1.bandit.context import own_features
-from seg1.bandit.posteriors.posterior import PosteriorState
+from seg1.bandit.posteriors.posterior import PosteriorState, means_of
 from seg1.consent import ConsentDoor
 from seg1.errors import InvalidArgumentError, InvalidTypeError
 from seg1.journal import Decided
@@ -98,13 +98,13 @@ class ResponseHistory:
         context = np.frombuffer(row.context, dtype="<f8")
         if expected is None:
             own = own_features(np.frombuffer(row.affinity, dtype="<f8"), self._arms)
-            expected = float(posterior.belief(context, own=own).mean[row.arm])
+            expected = means_of(posterior, context, own=own).item(row.arm)
         if not self._learns_reward:
             expected = min(max(expected, 0.0), 1.0)
         forgotten_us = row.at_us + 2 * row.outcome_us  # as `Outcomes` forgets it
         self._expected[row.decision_id] = (forgotten_us, expected)
         heapq.heappush(self._forgetting, (forgotten_us, row.decision_id))
-        code = self._code_of.setdefault(_owner_of(row), len(self._code_of))
+        code = self._code_of.setdefault(row.owner, len(self._code_of))
         self._pooled.fold(
             code,
             self._beyond(answer, expected),
@@ -118,7 +118,7 @@ class ResponseHistory:
         """Replace an answer that was learned; what had been expected stays."""
         _, expected = self._expected[row.decision_id]
         self._pooled.correct(
-            self._code_of[_owner_of(row)],
+            self._code_of[row.owner],
             before=self._beyond(before, expected),
             after=self._beyond(after, expected),
             expected=0.0,
@@ -231,9 +231,3 @@ def _places_of(schema: ContextSchema, segment: str | None) -> Int64s | None:
     values = [f"{segment}={value}" for value in schema.categorical[segment]]
     features = [*values, f"{segment}:other", f"{segment}:missing"]
     return np.array([schema.names.index(name) for name in features])
-
-
-def _owner_of(row: Decided) -> Id:
-    if row.customer is None:
-        raise AssertionError("a decision that was not logged teaches nothing")
-    return row.customer

@@ -69,14 +69,14 @@ def replay(
     ours = next((row for row in _personalised(journal) if row.policy == policy), None)
     if ours is None:
         return Replayed(0, 0, sum(1 for _ in _personalised(journal)))
-    n_features = _n_features(ours)
+    n_features = ours.n_features
     state = State(
         selector, catalogue=ours.catalogue, n_features=n_features, delay_model=delay_model
     )
     counts = {"same": 0, "different": 0, "not replayable": 0}
     for _, row in journal.read():
         if isinstance(row, Decided) and _is_personalised(row):
-            is_ours = (row.policy, _n_features(row)) == (policy, n_features)
+            is_ours = (row.policy, row.n_features) == (policy, n_features)
             is_known = is_ours and row.state_seq == state.n_rows
             counts[_draw_again(row, state, selector) if is_known else "not replayable"] += 1
         state.fold(row)
@@ -92,10 +92,6 @@ def _personalised(journal: Journal) -> Iterator[Decided]:
 def _is_personalised(row: Decided) -> bool:
     # A decision that may not be logged left an anonymous row: there is nothing to draw it from.
     return row.mode == "personalised" and row.customer is not None
-
-
-def _n_features(row: Decided) -> int:
-    return len(row.context) // 8 + bool(row.affinity)
 
 
 def _draw_again(row: Decided, state: State, selector: OfferSelector) -> str:

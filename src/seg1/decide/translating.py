@@ -48,12 +48,8 @@ class Translator:
             return
         arms, goal = arms_of_body(declared.body)
         ours = self._selector
-        is_alike = (
-            goal == ours.goal
-            if ours.goal.learns_reward
-            else not goal.learns_reward  # whatever it is worth, an acceptance is one
-        )
-        if is_alike and schema_of_body(declared.body) == ours.schema.version:
+        is_known = schema_of_body(declared.body) == ours.schema.version
+        if is_known and goal.learns_like(ours.goal):
             self._places[declared.version] = _places_of(arms, ours.arms)
 
     def read(self, row: Decided) -> Decided | None:
@@ -67,7 +63,7 @@ class Translator:
         places = self._places.get(row.catalogue)
         if places is None or places.arm[row.arm] < 0:
             return None
-        if len(row.context) // 8 + bool(row.affinity) != self._n_features:
+        if row.n_features != self._n_features:
             return None  # with a recommender, or without one
         arms, arm, there = self._selector.arms, places.arm[row.arm], places.offer[row.arm]
         here, n_offers = int(arms.offer_index[arm]), len(arms.offers)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from seg1._types import Float64s, Id
+from seg1._types import Float64s
 from seg1.consent import ConsentDoor, Customers
 from seg1.errors import InvalidArgumentError
 from seg1.events import Vocabulary
@@ -63,9 +63,8 @@ def _is_alike(body: str, other: str) -> bool:
     if body == other:
         return True
     (arms, goal), (arms_there, goal_there) = arms_of_body(body), arms_of_body(other)
-    learns_alike = goal == goal_there or not (goal.learns_reward or goal_there.learns_reward)
     return (
-        learns_alike
+        goal.learns_like(goal_there)
         and arms.arms == arms_there.arms
         and features_of_body(body) == features_of_body(other)
         and schema_of_body(body) == schema_of_body(other)
@@ -103,17 +102,11 @@ def _may_measure(rows: list[_Told], consent: ConsentDoor, *, at_us: int) -> list
     """Whether a decision may be measured: permitted when it was made, and now."""
     if not rows:
         return []
-    ids = [_customer(row) for row in rows]
+    ids = [row.decided.owner for row in rows]
     vocabulary = Vocabulary(ids)
     who = Customers(vocabulary, vocabulary.encode(ids))
     now = consent.check(who, stage="measure", at_us=at_us).allowed.tolist()
     return [ok and row.decided.is_measured for ok, row in zip(now, rows, strict=True)]
-
-
-def _customer(row: _Told) -> Id:
-    if row.decided.customer is None:
-        raise AssertionError("anonymous rows were left out before")
-    return row.decided.customer
 
 
 def _columns(
@@ -125,7 +118,7 @@ def _columns(
     excluded: dict[str, int],
 ) -> DecisionLog:
     decided = [row.decided for row in rows]
-    customers = Vocabulary(_customer(row) for row in rows)
+    customers = Vocabulary(row.owner for row in decided)
     context = np.zeros((len(rows), len(features)))
     eligible = np.zeros((len(rows), len(arms)), dtype=np.bool_)
     for place, row in enumerate(decided):
@@ -148,7 +141,7 @@ def _columns(
         action_prob=np.array([row.action_prob for row in decided], dtype=np.float64),
         reward=np.array([_reward(row, arms, goal) for row in rows], dtype=np.float64),
         customers=customers,
-        customer_index=customers.encode(_customer(row) for row in rows),
+        customer_index=customers.encode(row.owner for row in decided),
         is_control=np.array([row.is_control for row in decided], dtype=np.bool_),
         holdout_prob=np.array([row.holdout_prob for row in decided], dtype=np.float64),
         labels={"placement": placements, **_labels(context, features)},

@@ -98,6 +98,18 @@ class Decided(NamedTuple):  # a tuple, because one is made for every decision
         """What kind of row this is."""
         return "decided"
 
+    @property
+    def owner(self) -> Id:
+        """The customer of a decision that was logged; no other is answered, learned or measured."""
+        if self.customer is None:
+            raise AssertionError("a decision that was not logged has no customer")
+        return self.customer
+
+    @property
+    def n_features(self) -> int:
+        """Length of the vector that the model saw of an arm, its affinity in it."""
+        return len(self.context) // 8 + bool(self.affinity)
+
     def __repr__(self) -> str:
         return f"Decided({self.mode})"
 

@@ -90,6 +90,16 @@ class Goal:
         """Whether a reward is learned for every arm, rather than acceptance of an offer."""
         return self.kind == "incremental"
 
+    def learns_like(self, other: "Goal") -> bool:
+        """Whether the answers to both are the same numbers: acceptances, whatever they are worth.
+
+        Examples
+        --------
+        >>> Goal.margin().learns_like(Goal.response())
+        True
+        """
+        return self == other or not (self.learns_reward or other.learns_reward)
+
     @property
     def window_us(self) -> int:
         """Microseconds over which rewards are added up; 0 where none are."""

@@ -12,7 +12,16 @@ from seg1._types import Float32s, Float64s, Int64s
 from seg1.errors import DamagedError
 from seg1.offers import Arms
 
-__all__ = ["Arrays", "Belief", "Draws", "Layout", "Posterior", "PosteriorState", "checked_array"]
+__all__ = [
+    "Arrays",
+    "Belief",
+    "Draws",
+    "Layout",
+    "Posterior",
+    "PosteriorState",
+    "checked_array",
+    "means_of",
+]
 
 # Any: arrays of several dtypes by name; whoever reads them checks.
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
@@ -177,6 +186,19 @@ def checked_array(
     if not np.isfinite(array).all():
         raise DamagedError(f"the state of a posterior has a {name} that is not finite")
     return array.copy()
+
+
+def means_of(state: PosteriorState, x: Float64s, *, own: Float64s | None = None) -> Float64s:
+    """Give the means of a state's belief, for who needs no more: of its `means`, where it has them.
+
+    Parameters
+    ----------
+    state, x, own
+        As for `PosteriorState.belief`.
+    """
+    means = getattr(state, "means", None)
+    told: Float64s = means(x, own=own) if callable(means) else state.belief(x, own=own).mean
+    return told
 
 
 def _told_of(arms: Arms) -> Float64s:
